@@ -1,0 +1,89 @@
+// swift-tools-version: 6.1
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import PackageDescription
+
+let strictC: [CSetting] = [
+  .unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fvisibility=default"])
+]
+
+let package = Package(
+  name: "nodeagent",
+  products: [
+    .executable(name: "nodeagent", targets: ["nodeagent"]),
+    .executable(name: "nodeagent-harness", targets: ["nodeagent-harness"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
+  targets: [
+    .target(name: "CLinux", cSettings: strictC),
+    .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+    .systemLibrary(name: "CNetlink", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
+
+    .target(name: "LinuxKernel", dependencies: ["CLinux"]),
+    .target(name: "LaunchPlan", dependencies: ["LinuxKernel", "CLinux"]),
+    .target(
+      name: "JSONRPC",
+      dependencies: [
+        "LinuxKernel",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .target(name: "AgentAPI", dependencies: ["JSONRPC", "LinuxKernel"]),
+    .target(
+      name: "NodeController",
+      dependencies: [
+        "AgentAPI", "JSONRPC", "LinuxKernel", "CLinux", "CNftables", "CNetlink",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Yams", package: "Yams"),
+      ]),
+    .target(
+      name: "ContainerController",
+      dependencies: [
+        "AgentAPI", "JSONRPC", "LaunchPlan", "LinuxKernel", "CLinux", "CSeccomp", "CArchive",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Yams", package: "Yams"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ]),
+    .target(name: "ComponentHarness", dependencies: ["LaunchPlan", "LinuxKernel", "CLinux"]),
+    .executableTarget(
+      name: "nodeagent",
+      dependencies: [
+        "AgentAPI", "JSONRPC", "NodeController", "ContainerController", "LinuxKernel",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
+    .executableTarget(
+      name: "nodeagent-harness",
+      dependencies: ["ComponentHarness"],
+      // PID 1 of a container runs from a descriptor in a root file-system that has no libraries for it.
+      linkerSettings: [.unsafeFlags(["-static-executable"])]),
+
+    .testTarget(name: "LinuxKernelTests", dependencies: ["LinuxKernel", "CLinux"]),
+    .testTarget(name: "LaunchPlanTests", dependencies: ["LaunchPlan", "LinuxKernel"]),
+    .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC", "LinuxKernel"]),
+    .testTarget(name: "AgentAPITests", dependencies: ["AgentAPI", "JSONRPC"]),
+    .testTarget(name: "NodeControllerTests", dependencies: ["NodeController", "AgentAPI", "LinuxKernel"]),
+    .testTarget(
+      name: "ContainerControllerTests",
+      dependencies: ["ContainerController", "AgentAPI", "LaunchPlan", "LinuxKernel"]),
+    .testTarget(name: "ComponentHarnessTests", dependencies: ["ComponentHarness", "LaunchPlan"]),
+    .testTarget(
+      name: "HostTests",
+      dependencies: ["AgentAPI", "JSONRPC", "LinuxKernel", "CLinux", "nodeagent", "nodeagent-harness"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu11
+)

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright (c) 2026 the nodeagent authors */
+
+/*
+ * The system calls that Swift cannot import (variadic, newer than glibc's headers, or used between clone3 and exec).
+ * Every function returns a value >= 0, or the negated errno; none touches errno as its result, so that a caller on
+ * another thread cannot lose it. Nothing here allocates.
+ */
+#ifndef NODEAGENT_CLINUX_H
+#define NODEAGENT_CLINUX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* MARK: errors */
+
+/* The constant name of an errno ("ENOENT"), or NULL. Never localised, safe on any thread. */
+const char *cl_errno_name(int error);
+/* The sentence for an errno ("No such file or directory"), or NULL. Never localised, safe on any thread. */
+const char *cl_errno_text(int error);
+
+/* MARK: files */
+
+int cl_openat(int dir, const char *path, int flags, unsigned mode);
+/* openat2(2); `resolve` takes the RESOLVE_ flags below. */
+int cl_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+#define CL_RESOLVE_NO_XDEV 0x01
+#define CL_RESOLVE_NO_MAGICLINKS 0x02
+#define CL_RESOLVE_NO_SYMLINKS 0x04
+#define CL_RESOLVE_BENEATH 0x08
+#define CL_RESOLVE_IN_ROOT 0x10
+int cl_dup_above(int fd, int lowest);
+int cl_set_cloexec(int fd, bool on);
+int cl_set_nonblocking(int fd, bool on);
+int cl_memfd(const char *name);
+/* A close-on-exec pipe: fds[0] is read, fds[1] written. */
+int cl_pipe(int fds[2]);
+/* renameat2 with RENAME_NOREPLACE. */
+int cl_rename_new(int from_dir, const char *from, int to_dir, const char *to);
+/* The magic number that statfs(2) reports for the file-system of `fd`. */
+int64_t cl_filesystem_magic(int fd);
+#define CL_PROC_MAGIC 0x9fa0
+#define CL_BTRFS_MAGIC 0x9123683e
+#define CL_OVERLAY_MAGIC 0x794c7630
+#define CL_CGROUP2_MAGIC 0x63677270
+/* flock(2), exclusive, not waiting. */
+int cl_lock_exclusive(int fd);
+
+/* MARK: mounts (the descriptor-based interface of Linux 5.2) */
+
+int cl_fsopen(const char *type);
+int cl_fsconfig_string(int context, const char *key, const char *value);
+int cl_fsconfig_flag(int context, const char *key);
+int cl_fsconfig_fd(int context, const char *key, int fd);
+int cl_fsconfig_create(int context);
+/* Copies the next message of the file-system context into `text`; 0 when there is none. */
+int cl_fscontext_message(int context, char *text, size_t size);
+int cl_fsmount(int context, unsigned attributes);
+int cl_open_tree(int dir, const char *path, unsigned flags);
+int cl_move_mount(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
+int cl_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation,
+                     int user_namespace);
+int cl_pivot_root(const char *new_root, const char *put_old);
+int cl_umount(const char *path, int flags);
+#define CL_OPEN_TREE_CLONE 1u
+#define CL_AT_RECURSIVE 0x8000u
+#define CL_AT_EMPTY_PATH 0x1000u
+#define CL_AT_SYMLINK_NOFOLLOW 0x100u
+#define CL_MOVE_MOUNT_F_EMPTY_PATH 0x04u
+#define CL_MOVE_MOUNT_T_EMPTY_PATH 0x40u
+#define CL_MOUNT_ATTR_RDONLY 0x01u
+#define CL_MOUNT_ATTR_NOSUID 0x02u
+#define CL_MOUNT_ATTR_NODEV 0x04u
+#define CL_MOUNT_ATTR_NOEXEC 0x08u
+#define CL_MOUNT_ATTR_IDMAP 0x100000u
+#define CL_MS_PRIVATE (1u << 18)
+#define CL_MS_SLAVE (1u << 19)
+
+/* MARK: namespaces */
+
+int cl_unshare(uint64_t flags);
+int cl_setns(int fd, int flags);
+/* The host uid that owns a user namespace (ioctl NS_GET_OWNER_UID). */
+int cl_user_namespace_owner(int fd, uint32_t *uid);
+int cl_sethostname(const char *name);
+#define CL_NEWNS 0x00020000ull
+#define CL_NEWCGROUP 0x02000000ull
+#define CL_NEWUTS 0x04000000ull
+#define CL_NEWIPC 0x08000000ull
+#define CL_NEWUSER 0x10000000ull
+#define CL_NEWPID 0x20000000ull
+#define CL_NEWNET 0x40000000ull
+
+/* MARK: processes */
+
+int cl_pidfd_open(int pid);
+int cl_pidfd_signal(int pidfd, int signal);
+
+/* How a process ended. `status` is its exit code, or the signal when `signaled`. */
+struct cl_exit {
+  int pid;
+  int status;
+  bool signaled;
+  bool dumped;
+};
+/* Reaps the child behind a pidfd. 1: reaped; 0: `wait` is false and it still runs. */
+int cl_wait_pidfd(int pidfd, bool wait, struct cl_exit *exit);
+/* Reaps any child (PID 1's duty). 1: reaped one; 0: none has ended; -ECHILD: there are no children. */
+int cl_wait_any(struct cl_exit *exit);
+
+int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+#define CL_PR_SET_PDEATHSIG 1
+#define CL_PR_SET_DUMPABLE 4
+#define CL_PR_SET_NAME 15
+#define CL_PR_CAPBSET_READ 23
+#define CL_PR_CAPBSET_DROP 24
+#define CL_PR_SET_NO_NEW_PRIVS 38
+
+/* Sets permitted and effective (and clears inheritable) capabilities of the calling thread; bit n is capability n. */
+int cl_capset(uint64_t permitted, uint64_t effective, uint64_t inheritable);
+int cl_capget(uint64_t *permitted, uint64_t *effective, uint64_t *inheritable);
+/* Drops from the bounding set every capability not in `keep`. */
+int cl_bound_capabilities(uint64_t keep);
+/* setgroups, setresgid, setresuid for all threads of the process. */
+int cl_become(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t group_count);
+
+struct cl_sock_filter {
+  uint16_t code;
+  uint8_t jt;
+  uint8_t jf;
+  uint32_t k;
+};
+
+struct cl_fd_map {
+  int from;
+  int to;
+};
+
+struct cl_rlimit {
+  int resource;
+  uint64_t soft;
+  uint64_t hard;
+};
+
+/* Where a spawned child was when it failed, as written to `report`. */
+enum cl_step {
+  CL_STEP_NONE = 0,
+  CL_STEP_CLONE,
+  CL_STEP_GATE,
+  CL_STEP_DESCRIPTORS,
+  CL_STEP_SESSION,
+  CL_STEP_TERMINAL,
+  CL_STEP_RLIMIT,
+  CL_STEP_BOUNDING,
+  CL_STEP_GROUPS,
+  CL_STEP_GID,
+  CL_STEP_UID,
+  CL_STEP_CAPABILITIES,
+  CL_STEP_AMBIENT,
+  CL_STEP_NO_NEW_PRIVS,
+  CL_STEP_CHDIR,
+  CL_STEP_CWD_OUTSIDE,
+  CL_STEP_SECCOMP,
+  CL_STEP_EXEC,
+  CL_STEP_DEATH_SIGNAL,
+};
+
+/* The eight bytes that a failing child writes to its report descriptor. */
+struct cl_report {
+  int32_t step;
+  int32_t error;
+};
+
+enum {
+  CL_SPAWN_SESSION = 1 << 0,       /* setsid */
+  CL_SPAWN_TERMINAL = 1 << 1,      /* make descriptor 0 the controlling terminal; needs CL_SPAWN_SESSION */
+  CL_SPAWN_IDS = 1 << 2,           /* set groups, gid and uid */
+  CL_SPAWN_CAPABILITIES = 1 << 3,  /* limit the bounding set and set the capabilities */
+  CL_SPAWN_NO_NEW_PRIVS = 1 << 4,
+  CL_SPAWN_DEATH_SIGNAL = 1 << 5,  /* SIGKILL when the spawning thread ends */
+  CL_SPAWN_CHECK_CWD = 1 << 6,     /* refuse a working directory that is not below the root */
+  CL_SPAWN_PAUSE = 1 << 7,         /* do not exec: wait on the gate until it closes, then exit 0 */
+};
+
+struct cl_spawn {
+  uint64_t namespaces; /* CL_NEW* */
+  int cgroup;          /* a cgroup v2 directory to start in, or -1 */
+  int executable;      /* a descriptor to execute, or -1 for `path` */
+  const char *path;    /* looked up nowhere: absolute, or relative to the working directory */
+  char *const *argv;
+  char *const *envp;
+  const struct cl_fd_map *fds; /* what the child keeps; everything else is closed */
+  size_t fd_count;
+  int gate;   /* a descriptor on which one byte must arrive first, or -1; at its end the child exits with 125 */
+  int report; /* close-on-exec descriptor for struct cl_report, or -1 */
+  unsigned flags;
+  uint32_t uid;
+  uint32_t gid;
+  const uint32_t *groups;
+  size_t group_count;
+  uint64_t bounding;    /* capabilities that stay in the bounding set */
+  uint64_t permitted;   /* permitted and effective */
+  uint64_t ambient;     /* and inheritable; empty but for users other than root */
+  const char *cwd;      /* or NULL */
+  const struct cl_rlimit *rlimits;
+  size_t rlimit_count;
+  const struct cl_sock_filter *filter; /* seccomp program, or NULL */
+  size_t filter_length;
+};
+
+/*
+ * clone3 with CLONE_PIDFD, then exec. Returns the pid and stores a close-on-exec pidfd. The child executes only code
+ * of this file until exec. Order: gate, session, death signal, descriptors, rlimits, bounding set, ids, capabilities,
+ * working directory, no_new_privs, seccomp, exec.
+ */
+int cl_spawn(const struct cl_spawn *request, int *pidfd);
+
+/* MARK: sockets */
+
+/* One message with descriptors; returns the bytes sent. */
+ssize_t cl_send_fds(int socket, const void *bytes, size_t count, const int *fds, size_t fd_count);
+/* One message; received descriptors are close-on-exec. -EMSGSIZE when the message or its descriptors did not fit. */
+ssize_t cl_receive_fds(int socket, void *bytes, size_t capacity, int *fds, size_t fd_capacity, size_t *fd_count);
+struct cl_peer {
+  int pid;
+  uint32_t uid;
+  uint32_t gid;
+};
+int cl_peer_credentials(int socket, struct cl_peer *peer);
+/* The peer's supplementary groups; returns how many (which may exceed `capacity`). */
+int cl_peer_groups(int socket, uint32_t *groups, size_t capacity);
+/* `type`: SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM; close-on-exec. */
+int cl_unix_socket(int type);
+int cl_socketpair(int type, int fds[2]);
+int cl_bind_unix(int socket, const char *path);
+int cl_connect_unix(int socket, const char *path);
+int cl_accept(int socket);
+/* Asks for the sender's credentials with each datagram (SO_PASSCRED). */
+int cl_pass_credentials(int socket);
+ssize_t cl_receive_credentials(int socket, void *bytes, size_t capacity, struct cl_peer *peer);
+/* Brings an interface of the caller's network namespace up. */
+int cl_interface_up(const char *name);
+
+/* MARK: terminals */
+
+/* The slave end of a pty master, by ioctl and never by path (TIOCGPTPEER). */
+int cl_pty_peer(int master);
+int cl_pty_unlock(int master);
+int cl_set_window_size(int fd, uint16_t rows, uint16_t columns);
+int cl_window_size(int fd, uint16_t *rows, uint16_t *columns);
+
+/* MARK: waiting */
+
+struct cl_poll {
+  int fd;
+  int16_t events;
+  int16_t revents;
+};
+#define CL_POLL_IN 0x001
+#define CL_POLL_OUT 0x004
+#define CL_POLL_ERR 0x008
+#define CL_POLL_HUP 0x010
+/* poll(2), restarted on EINTR; `milliseconds` -1 waits for ever. */
+int cl_poll(struct cl_poll *entries, size_t count, int milliseconds);
+/* A non-blocking signalfd for the given signals, which are blocked for the process. */
+int cl_signal_descriptor(const int *signals, size_t count);
+/* The next signal of a signalfd and its sender; 0 when there is none. */
+int cl_next_signal(int fd, int *sender);
+
+#endif

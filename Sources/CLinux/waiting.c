@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright (c) 2026 the nodeagent authors */
+#define _GNU_SOURCE
+#include "CLinux.h"
+#include "internal.h"
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+_Static_assert(sizeof(struct cl_poll) == sizeof(struct pollfd), "struct cl_poll is struct pollfd");
+
+int cl_poll(struct cl_poll *entries, size_t count, int milliseconds) {
+  struct timespec start, now;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  int left = milliseconds;
+  for (;;) {
+    int ready = poll((struct pollfd *)entries, count, left);
+    if (ready >= 0) return ready;
+    if (errno != EINTR) return -errno;
+    if (milliseconds < 0) continue;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t spent = (now.tv_sec - start.tv_sec) * 1000ll + (now.tv_nsec - start.tv_nsec) / 1000000;
+    left = spent >= milliseconds ? 0 : (int)(milliseconds - spent);
+  }
+}
+
+int cl_signal_descriptor(const int *signals, size_t count) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (size_t i = 0; i < count; i++) sigaddset(&set, signals[i]);
+  if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) return -errno;
+  return CL_RESULT(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+int cl_next_signal(int fd, int *sender) {
+  struct signalfd_siginfo info;
+  ssize_t count = read(fd, &info, sizeof info);
+  if (count < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+  if (sender) *sender = (int)info.ssi_pid;
+  return (int)info.ssi_signo;
+}
+
+int cl_pidfd_open(int pid) { return CL_RESULT((int)syscall(SYS_pidfd_open, pid, 0)); }
+
+int cl_pidfd_signal(int pidfd, int signal) {
+  return CL_RESULT((int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
+}
+
+static int reap(idtype_t type, id_t id, int options, struct cl_exit *exit) {
+  siginfo_t info = {0};
+  int result;
+  do result = waitid(type, id, &info, WEXITED | options);
+  while (result < 0 && errno == EINTR);
+  if (result < 0) return -errno;
+  if (info.si_pid == 0) return 0;
+  exit->pid = info.si_pid;
+  exit->status = info.si_status;
+  exit->signaled = info.si_code != CLD_EXITED;
+  exit->dumped = info.si_code == CLD_DUMPED;
+  return 1;
+}
+
+int cl_wait_pidfd(int pidfd, bool wait, struct cl_exit *exit) {
+  return reap((idtype_t)P_PIDFD, (id_t)pidfd, wait ? 0 : WNOHANG, exit);
+}
+
+int cl_wait_any(struct cl_exit *exit) { return reap(P_ALL, 0, WNOHANG, exit); }

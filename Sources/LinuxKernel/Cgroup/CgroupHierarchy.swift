@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+/// The cgroups of one agent instance, v1, v2 or both, as one tree of named groups below the agent's own.
+///
+/// Each operation names a group by the container's id. All writes go through ``Kernel``.
+public protocol CgroupHierarchy: Sendable {
+  /// Makes the group with its limits; the same call again changes the limits.
+  func create(_ name: String, limits: CgroupLimits) throws(SyscallError)
+  /// Moves a process, with its threads, into the group.
+  func attach(_ pid: Int32, to name: String) throws(SyscallError)
+  /// The processes in the group.
+  func processes(in name: String) throws(SyscallError) -> [Int32]
+  /// Ends everything in the group, by `cgroup.kill` where the kernel has it.
+  func kill(_ name: String) throws(SyscallError)
+  /// Removes the empty group; `EBUSY` while a process is left.
+  func remove(_ name: String) throws(SyscallError)
+  /// The names of the instance's groups.
+  func list() -> [String]
+  func usage(of name: String) -> CgroupUsage
+  /// The directories of the group, for people and for `doctor`.
+  func paths(of name: String) -> [String]
+  /// Removes the instance's own directories once they are empty.
+  func removeBase() throws(SyscallError)
+}
+
+/// The hierarchy that fits a layout.
+public func makeCgroupHierarchy<K: Kernel>(
+  layout: CgroupLayout, base: String, kernel: K
+) -> any CgroupHierarchy {
+  if layout.legacy.isEmpty, let unified = layout.unified {
+    return UnifiedCgroups(parent: unified, base: base, kernel: kernel)
+  }
+  return LegacyCgroups(layout: layout, base: base, kernel: kernel)
+}
+
+/// Readers shared by both versions; a file that is missing or strange is no value.
+struct CgroupFiles<K: Kernel> {
+  let kernel: K
+
+  func number(_ path: String) -> UInt64? {
+    guard let text = try? kernel.read(path) else { return nil }
+    return UInt64(text.prefix { !$0.isWhitespace })
+  }
+
+  /// Lines of `key value`.
+  func table(_ path: String) -> [String: UInt64] {
+    guard let text = try? kernel.read(path) else { return [:] }
+    var table: [String: UInt64] = [:]
+    for line in text.split(separator: "\n") {
+      let fields = line.split(separator: " ")
+      if fields.count == 2, let value = UInt64(fields[1]) { table[String(fields[0])] = value }
+    }
+    return table
+  }
+
+  func processes(_ path: String) throws(SyscallError) -> [Int32] {
+    try kernel.read(path).split(separator: "\n").compactMap { Int32($0) }
+  }
+}
