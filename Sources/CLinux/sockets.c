@@ -89,25 +89,29 @@ int cl_unix_socket(int type) { return CL_RESULT(socket(AF_UNIX, type | SOCK_CLOE
 
 int cl_socketpair(int type, int fds[2]) { return CL_RESULT(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds)); }
 
+/* A path, or an abstract name written with a leading '@' (unix(7)). Returns the address length or -errno. */
 static int address_of(const char *path, struct sockaddr_un *address) {
-  if (strlen(path) >= sizeof address->sun_path) return -ENAMETOOLONG;
+  size_t length = strlen(path);
+  if (length >= sizeof address->sun_path) return -ENAMETOOLONG;
   *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-  strcpy(address->sun_path, path);
-  return 0;
+  memcpy(address->sun_path, path, length);
+  if (path[0] != '@') return sizeof *address;
+  address->sun_path[0] = 0;
+  return (int)(offsetof(struct sockaddr_un, sun_path) + length);
 }
 
 int cl_bind_unix(int socket, const char *path) {
   struct sockaddr_un address;
-  int failed = address_of(path, &address);
-  return failed ? failed : CL_RESULT(bind(socket, (struct sockaddr *)&address, sizeof address));
+  int length = address_of(path, &address);
+  return length < 0 ? length : CL_RESULT(bind(socket, (struct sockaddr *)&address, (socklen_t)length));
 }
 
 int cl_connect_unix(int socket, const char *path) {
   struct sockaddr_un address;
-  int failed = address_of(path, &address);
-  if (failed) return failed;
+  int length = address_of(path, &address);
+  if (length < 0) return length;
   int result;
-  do result = connect(socket, (struct sockaddr *)&address, sizeof address);
+  do result = connect(socket, (struct sockaddr *)&address, (socklen_t)length);
   while (result < 0 && errno == EINTR);
   return result < 0 ? -errno : 0;
 }

@@ -50,3 +50,15 @@ public final class SharedDescriptor: Sendable {
 
   public func duplicate() throws(SyscallError) -> Descriptor { try descriptor.duplicate() }
 }
+
+extension Descriptor {
+  /// A second, blocking descriptor of an open file that somebody else owns and keeps.
+  public static func copy(of raw: Int32) throws(SyscallError) -> Descriptor {
+    Descriptor(owning: try check(cl_dup_above(raw, 3), "fcntl(F_DUPFD_CLOEXEC)", "descriptor \(raw)"))
+  }
+
+  /// Sets or clears `O_NONBLOCK`, which all descriptors of one open file share.
+  public static func setNonblocking(_ raw: Int32, _ on: Bool) throws(SyscallError) {
+    try check(cl_set_nonblocking(raw, on), "fcntl(F_SETFL)", "descriptor \(raw)")
+  }
+}

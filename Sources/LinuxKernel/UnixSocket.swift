@@ -69,16 +69,30 @@ public enum UnixSocket {
     }
     let socket = Descriptor(owning: try check(cl_unix_socket(kind.raw), "socket", path))
     let before = umask(0o777)
-    let result = cl_bind_unix(socket.raw, path)
+    let result = try withShortPath(path) { cl_bind_unix(socket.raw, $0) }
     umask(before)
     try check(result, "bind", path)
     try FileSystem.mode(path, mode)
     return socket
   }
 
+  /// Binds an abstract name, which exists in the network namespace and on no file-system; `name` begins with `@`.
+  public static func bind(abstract name: String, kind: SocketKind) throws(SyscallError) -> Descriptor {
+    let socket = Descriptor(owning: try check(cl_unix_socket(kind.raw), "socket", name))
+    try check(cl_bind_unix(socket.raw, name), "bind", name)
+    return socket
+  }
+
+  /// A socket address holds 107 bytes; a longer path goes through a descriptor of its directory.
+  private static func withShortPath(_ path: String, _ body: (String) -> Int32) throws(SyscallError) -> Int32 {
+    guard path.utf8.count > 107, let slash = path.lastIndex(of: "/") else { return body(path) }
+    let directory = try FileSystem.open(String(path[..<slash]), flags: FileSystem.pathOnly | O_DIRECTORY)
+    return body("/proc/self/fd/\(directory.raw)\(path[slash...])")
+  }
+
   public static func connect(_ path: String, kind: SocketKind = .stream) throws(SyscallError) -> Descriptor {
     let socket = Descriptor(owning: try check(cl_unix_socket(kind.raw), "socket", path))
-    try check(cl_connect_unix(socket.raw, path), "connect", path)
+    try check(try withShortPath(path) { cl_connect_unix(socket.raw, $0) }, "connect", path)
     return socket
   }
 

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import CLinux
+import Glibc
+import LaunchPlan
+import LinuxKernel
+
+/// PID 1 of a container: carries out the launch plan, starts the workload, reaps, forwards signals, keeps the log, and
+/// tells its controllers what happens.
+///
+/// Single-threaded; it sleeps in poll(2) until something happens and has no timer while idle. It outlives any
+/// controller: whoever connects to its control socket next is told the state and is obeyed.
+public struct Harness: ~Copyable {
+  private var channels: ControlChannels
+  private let signals: Descriptor
+  private let state: Descriptor
+  private var log: LogSegments
+  private var output: [OutputPipe] = []
+  private let plan: LaunchPlan
+  private var notify: SharedDescriptor?
+  private let terminals: Descriptor?
+  private var workload: Int32 = -1
+  private var ready = false
+  private var ending: ExitStatus?
+  /// Processes that `exec` started, by pid.
+  private var execs: [Int32: UInt64] = [:]
+
+  /// What PID 1 keeps beside the container's own capabilities: to start processes as other users, to signal them, and
+  /// to take from them what they are not to have.
+  private static let kept: CapabilitySet = [.setUid, .setGid, .kill, .setPcap]
+
+  /// Runs PID 1 to its end and returns its exit code. `channel` is the controller's end of the start.
+  public static func run(channel: Int32) -> Int32 {
+    cl_prctl(CL_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    let message: (bytes: [UInt8], descriptors: [SharedDescriptor])
+    do {
+      message = try UnixSocket.receive(from: channel, capacity: 192 << 10, descriptors: 32)
+    } catch {
+      return 125
+    }
+    // The controller died before it sent the plan: nothing has begun, nothing is left.
+    guard !message.bytes.isEmpty else { return 125 }
+    do {
+      guard case .launch(let plan) = try HarnessRequest(decoding: message.bytes), message.descriptors.count >= 3 else {
+        return report(channel, "reading the launch plan", SyscallError(call: "plan", object: "message", errno: EBADMSG))
+      }
+      var harness = try Harness(plan: plan, descriptors: message.descriptors, channel: channel)
+      return harness.live()
+    } catch let failure as PlanFailure {
+      return report(channel, failure.operation.summary, failure.error)
+    } catch let error as SyscallError {
+      return report(channel, "preparing the container", error)
+    } catch {
+      return report(channel, "reading the launch plan: \(error)", SyscallError(call: "plan", object: "message", errno: EBADMSG))
+    }
+  }
+
+  private static func report(_ channel: Int32, _ stage: String, _ error: SyscallError) -> Int32 {
+    try? UnixSocket.send(HarnessEvent.failed(stage: stage, error: error).encoded(), to: channel)
+    return 125
+  }
+
+  private init(plan: LaunchPlan, descriptors: [SharedDescriptor], channel: Int32) throws {
+    self.plan = plan
+    let root = descriptors[0]
+    state = try descriptors[1].duplicate()
+    channels = ControlChannels(first: Descriptor(owning: channel), listener: try descriptors[2].duplicate())
+    signals = try SignalDescriptor.open()
+    log = LogSegments(directory: state.raw, settings: plan.log)
+
+    let executor = PlanExecutor(kernel: LiveKernel(), root: root.raw, slots: descriptors.dropFirst(3).map(\.raw))
+    try executor.execute(plan.operations)
+
+    // Held from before the workload's first instruction, so that no path of the container is trusted later.
+    terminals = try? FileSystem.open("/dev/pts", flags: FileSystem.pathOnly | O_DIRECTORY | O_NOFOLLOW)
+    if plan.readiness == .notify { 
+      notify = SharedDescriptor(try UnixSocket.bind(abstract: "@nodeagent/notify", kind: .datagram))
+    }
+    let capabilities = Self.kept.union(plan.workload.capabilities)
+    try Self.check(cl_bound_capabilities(capabilities.rawValue), "prctl(PR_CAPBSET_DROP)")
+    try Self.check(cl_capset(capabilities.rawValue, capabilities.rawValue, 0), "capset")
+    try Self.check(cl_prctl(CL_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+    cl_prctl(CL_PR_SET_DUMPABLE, 0, 0, 0, 0)
+  }
+
+  private static func check(_ result: Int32, _ call: String) throws(SyscallError) {
+    if result < 0 { throw SyscallError(call: call, object: "PID 1", errno: -result) }
+  }
+
+  // MARK: - Life
+
+  private mutating func live() -> Int32 {
+    do {
+      try startWorkload()
+    } catch let failure as StartFailure {
+      channels.send(.failed(stage: failure.stage, error: failure.error))
+      return failure.error.errno == ENOENT ? 127 : 126
+    } catch {
+      return 125
+    }
+    channels.send(.started)
+    if plan.readiness == .started { becomeReady() }
+    while ending == nil {
+      do {
+        try turn()
+      } catch {
+        // poll(2) itself failed: without it PID 1 is blind; end with a reason rather than spin.
+        log.note("the harness cannot wait for events: \(error)")
+        ending = .exited(125)
+      }
+    }
+    return finish(ending ?? .exited(125))
+  }
+
+  private mutating func becomeReady() {
+    guard !ready else { return }
+    ready = true
+    channels.send(.ready)
+  }
+
+  /// Waits for something to happen and deals with it.
+  private mutating func turn() throws(SyscallError) {
+    var poll = PollSet()
+    let signalIndex = poll.add(signals.raw)
+    let listenerIndex = poll.add(channels.listener)
+    let notifyIndex = notify.map { poll.add($0.raw) }
+    let outputIndices = output.map { poll.add($0.descriptor) }
+    let channelIndices = channels.descriptors.map { poll.add($0) }
+    _ = try poll.wait()
+
+    // Requests first: an exec whose process has already ended must still get its answers in order.
+    let readable = zip(channels.descriptors, channelIndices).filter { poll.isReadable($0.1) }.map(\.0)
+    for channel in readable { serve(channel) }
+    if poll.isReadable(listenerIndex) { channels.accept() }
+    for (index, pollIndex) in outputIndices.enumerated() where poll.isReadable(pollIndex) {
+      output[index].read(into: &log)
+    }
+    output.removeAll { $0.isClosed }
+    if let notifyIndex, poll.isReadable(notifyIndex) { readNotification() }
+    if poll.isReadable(signalIndex) { handleSignals() }
+  }
+
+  private mutating func handleSignals() {
+    while true {
+      var sender: Int32 = 0
+      let number = cl_next_signal(signals.raw, &sender)
+      if number <= 0 { break }
+      if number == SIGCHLD {
+        reap()
+      } else if workload > 0 {
+        // Whoever signals PID 1 means the workload.
+        kill(workload, number)
+      }
+    }
+  }
+
+  private mutating func reap() {
+    var info = cl_exit()
+    while cl_wait_any(&info) == 1 {
+      let status: ExitStatus =
+        info.signaled ? .signaled(info.status, coreDumped: info.dumped) : .exited(info.status)
+      if info.pid == workload {
+        workload = -1
+        ending = status
+      } else if let id = execs.removeValue(forKey: info.pid) {
+        channels.send(.execExited(id: id, status))
+      }
+    }
+  }
+
+  private mutating func readNotification() {
+    guard let socket = notify?.raw else { return }
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    var peer = cl_peer()
+    while true {
+      let count = cl_receive_credentials(socket, &bytes, bytes.count, &peer)
+      if count < 0 { return }
+      for line in bytes.prefix(count).split(separator: UInt8(ascii: "\n")) {
+        let text = String(decoding: line, as: UTF8.self)
+        if text == "READY=1" {
+          becomeReady()
+        } else if text.hasPrefix("STATUS=") {
+          channels.send(.statusText(String(text.dropFirst(7).prefix(256))))
+        }
+      }
+    }
+  }
+
+  /// The workload has ended: ends what it left behind, keeps its last words, records how it ended.
+  private mutating func finish(_ status: ExitStatus) -> Int32 {
+    kill(-1, SIGKILL)
+    var info = cl_exit()
+    while true {
+      let result = cl_wait_any(&info)
+      if result == -ECHILD { break }
+      if result == 1 {
+        if let id = execs.removeValue(forKey: info.pid) {
+          channels.send(
+            .execExited(id: id, info.signaled ? .signaled(info.status, coreDumped: info.dumped) : .exited(info.status)))
+        }
+        continue
+      }
+      var poll = PollSet()
+      poll.add(signals.raw)
+      _ = try? poll.wait(milliseconds: 100)
+      while cl_next_signal(signals.raw, nil) > 0 {}
+    }
+    for index in output.indices { output[index].drain(into: &log) }
+    do {
+      try ExitRecord(status: status, time: Clock.wallMicroseconds()).write(in: state.raw)
+    } catch {
+      log.note("the exit status could not be recorded: \(error)")
+    }
+    channels.send(.exited(status))
+    return status.shellCode
+  }
+
+  // MARK: - Requests
+
+  private mutating func serve(_ channel: Int32) {
+    let message: (bytes: [UInt8], descriptors: [SharedDescriptor])
+    do {
+      message = try UnixSocket.receive(from: channel, capacity: 192 << 10, descriptors: 4)
+    } catch {
+      if error.errno != EAGAIN { channels.close(channel) }
+      return
+    }
+    guard !message.bytes.isEmpty, let request = try? HarnessRequest(decoding: message.bytes) else {
+      channels.close(channel)
+      return
+    }
+    switch request {
+    case .launch: channels.close(channel)
+    case .signal(let number, let everyone):
+      if everyone {
+        kill(-1, number)
+      } else if workload > 0 {
+        kill(workload, number)
+      }
+    case .exec(let id, let workload): startExec(id: id, workload, message.descriptors, channel)
+    case .signalExec(let id, let number):
+      if let pid = execs.first(where: { $0.value == id })?.key { kill(pid, number) }
+    case .status: channels.send(.status(started: workload > 0, ready: ready), to: channel)
+    }
+  }
+
+  private mutating func startExec(id: UInt64, _ workload: Workload, _ files: [SharedDescriptor], _ channel: Int32) {
+    do {
+      if workload.terminal {
+        let terminal = try openTerminal()
+        let process = try WorkloadStart.start(workload, input: terminal.slave, output: terminal.slave, error: terminal.slave)
+        execs[process] = id
+        Glibc.close(terminal.slave)
+        channels.send(.execStarted(id: id), to: channel, descriptors: [terminal.master])
+      } else {
+        guard files.count == 3 else {
+          throw StartFailure(
+            stage: "placing its descriptors", error: SyscallError(call: "exec", object: "descriptors", errno: EBADF))
+        }
+        let process = try WorkloadStart.start(
+          workload, input: files[0].raw, output: files[1].raw, error: files[2].raw)
+        execs[process] = id
+        channels.send(.execStarted(id: id), to: channel)
+      }
+    } catch let failure as StartFailure {
+      channels.send(.execFailed(id: id, stage: failure.stage, errno: failure.error.errno), to: channel)
+    } catch let error as SyscallError {
+      channels.send(.execFailed(id: id, stage: "opening a terminal (\(error.call))", errno: error.errno), to: channel)
+    } catch {
+      channels.send(.execFailed(id: id, stage: "\(error)", errno: EINVAL), to: channel)
+    }
+  }
+
+  /// A new terminal of the container's own devpts; its slave is reached through the master, never by path
+  /// (CVE-2025-52565).
+  private func openTerminal() throws(SyscallError) -> (master: Int32, slave: Int32) {
+    guard let directory = terminals?.raw else {
+      throw SyscallError(call: "openat", object: "/dev/pts", errno: ENOENT)
+    }
+    let master = try FileSystem.open(
+      "ptmx", beneath: directory, flags: O_RDWR | O_NOCTTY, resolve: [.beneath, .noSymlinks])
+    try Self.check(cl_pty_unlock(master.raw), "ioctl(TIOCSPTLCK)")
+    let slave = cl_pty_peer(master.raw)
+    try Self.check(slave, "ioctl(TIOCGPTPEER)")
+    return (master.take(), slave)
+  }
+
+  private mutating func startWorkload() throws {
+    let out = try Pipe()
+    let errors = try Pipe()
+    let null = try FileSystem.open("/dev/null", flags: O_RDWR)
+    var workload = plan.workload
+    if plan.readiness == .notify { workload.environment.append("NOTIFY_SOCKET=@nodeagent/notify") }
+    self.workload = try WorkloadStart.start(
+      workload, input: null.raw, output: out.writing.raw, error: errors.writing.raw)
+    output = [OutputPipe(out.reading, stream: .out), OutputPipe(errors.reading, stream: .error)]
+  }
+}

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import Glibc
+import LinuxKernel
+import NIOCore
+
+/// One connection of a server: cuts lines, answers requests, feeds subscriptions.
+///
+/// All state belongs to the channel's event loop. Reading stops while the peer does not read its answers or has too
+/// many requests open: a peer can slow down only itself.
+final class RPCConnection: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private let server: RPCServer
+  private let peer: Peer
+  private var context: ChannelHandlerContext?
+  private var unfinished = ByteBuffer()
+  private var scanned = 0
+  private var discarding = false
+  private var tasks: [UInt64: Task<Void, Never>] = [:]
+  private var nextTask: UInt64 = 0
+  private var subscriptions: [String: (sink: EventSink, task: Task<Void, Never>)] = [:]
+  private var nextSubscription = 1
+  private var readPending = false
+  private var switched = false
+
+  init(server: RPCServer, peer: Peer) {
+    self.server = server
+    self.peer = peer
+  }
+
+  // MARK: - Channel
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    server.connections.add(1, ordering: .relaxed)
+    _ = context.channel.setOption(.autoRead, value: false)
+  }
+
+  func channelActive(context: ChannelHandlerContext) { context.read() }
+
+  func handlerRemoved(context: ChannelHandlerContext) {
+    self.context = nil
+    server.connections.subtract(1, ordering: .relaxed)
+    server.unfinishedBytes.subtract(unfinished.readableBytes, ordering: .relaxed)
+    unfinished.clear()
+    for task in tasks.values { task.cancel() }
+    for (sink, task) in subscriptions.values {
+      sink.close()
+      task.cancel()
+    }
+    subscriptions = [:]
+  }
+
+  func channelInactive(context: ChannelHandlerContext) { context.close(promise: nil) }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable {
+      for (id, subscription) in subscriptions { drain(id, subscription.sink) }
+      readMore()
+    }
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    var part = unwrapInboundIn(data)
+    accumulate(&part)
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    context.flush()
+    readPending = true
+    readMore()
+  }
+
+  /// Asks for more only when the peer takes its answers and has room for requests.
+  private func readMore() {
+    guard readPending, !switched, let context, context.channel.isWritable, tasks.count < server.limits.inFlight else {
+      return
+    }
+    readPending = false
+    context.read()
+  }
+
+  // MARK: - Lines
+
+  private func accumulate(_ part: inout ByteBuffer) {
+    while part.readableBytes > 0 && !switched {
+      let view = part.readableBytesView
+      guard let end = view.firstIndex(of: UInt8(ascii: "\n")) else {
+        keep(&part)
+        return
+      }
+      let count = end - view.startIndex
+      var line = part.readSlice(length: count)!
+      part.moveReaderIndex(forwardBy: 1)
+      if discarding {
+        discarding = false
+        continue
+      }
+      if unfinished.readableBytes > 0 {
+        guard unfinished.readableBytes + count <= server.limits.line else {
+          forget()
+          refuseLine()
+          continue
+        }
+        var whole = unfinished
+        whole.writeBuffer(&line)
+        forget()
+        handle(Array(whole.readableBytesView))
+      } else if count > server.limits.line {
+        refuseLine()
+      } else {
+        handle(Array(line.readableBytesView))
+      }
+    }
+  }
+
+  /// Keeps the beginning of a line, unless it is too long already: then the rest is thrown away as it comes.
+  private func keep(_ part: inout ByteBuffer) {
+    let count = part.readableBytes
+    if discarding { return part.clear() }
+    let total = server.unfinishedBytes.add(count, ordering: .relaxed).newValue
+    if unfinished.readableBytes + count > server.limits.line || total > server.limits.unfinished {
+      server.unfinishedBytes.subtract(count, ordering: .relaxed)
+      forget()
+      refuseLine()
+      discarding = true
+      part.clear()
+      return
+    }
+    unfinished.writeBuffer(&part)
+  }
+
+  private func forget() {
+    server.unfinishedBytes.subtract(unfinished.readableBytes, ordering: .relaxed)
+    unfinished = ByteBuffer()
+  }
+
+  private func refuseLine() {
+    let error = RPCError(.lineTooLong, "the request is longer than \(server.limits.line) bytes; send it in parts")
+    write(RequestEnvelope.answer(id: nil, error: error))
+  }
+
+  private func write(_ line: [UInt8]) {
+    guard let context, !switched else { return }
+    var buffer = context.channel.allocator.buffer(capacity: line.count + 1)
+    buffer.writeBytes(line)
+    buffer.writeInteger(UInt8(ascii: "\n"))
+    context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+  }
+
+  // MARK: - Requests
+
+  private func handle(_ line: [UInt8]) {
+    if line.allSatisfy({ $0 == 0x20 || $0 == 0x0d || $0 == 0x09 }) { return }
+    let outline: JSONScanner.Outline
+    do {
+      outline = try JSONScanner.outline(of: line)
+    } catch {
+      return write(RequestEnvelope.answer(id: nil, error: RPCError(.parseError, "not JSON: \(error)")))
+    }
+    if case .array(let elements) = outline {
+      handleBatch(elements.map { Array(line[$0]) })
+    } else {
+      let request: RequestEnvelope
+      do throws(RequestEnvelope.Invalid) {
+        request = try RequestEnvelope(line, outline: outline)
+      } catch {
+        return write(RequestEnvelope.answer(id: error.id, error: RPCError(.invalidRequest, error.reason)))
+      }
+      start(request)
+    }
+  }
+
+  private func start(_ request: RequestEnvelope) {
+    switch request.method {
+    case RPCRouter.subscribe.name: return answer(request, Result { try subscribe(request) })
+    case RPCRouter.unsubscribe.name: return answer(request, Result { try unsubscribe(request) })
+    default: break
+    }
+    guard let context else { return }
+    let id = newTaskID()
+    let loop = context.eventLoop
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    let server = server
+    let peer = peer
+    if let deadline = request.deadline {
+      loop.scheduleTask(in: .milliseconds(deadline)) { bound.value.expire(id, request) }
+    }
+    tasks[id] = Task {
+      let result = await server.dispatch(request, peer: peer)
+      loop.execute { bound.value.finish(id, request, result) }
+    }
+  }
+
+  private func newTaskID() -> UInt64 {
+    nextTask += 1
+    return nextTask
+  }
+
+  private func expire(_ id: UInt64, _ request: RequestEnvelope) {
+    guard let task = tasks.removeValue(forKey: id) else { return }
+    task.cancel()
+    if let requestID = request.id {
+      let error = RPCError(
+        .deadlineExceeded, "\(request.method) was not done within \(request.deadline ?? 0) ms; it was told to stop")
+      write(RequestEnvelope.answer(id: requestID, error: error))
+    }
+    readMore()
+  }
+
+  private func finish(_ id: UInt64, _ request: RequestEnvelope, _ result: Result<RPCServer.Outcome, RPCError>) {
+    guard tasks.removeValue(forKey: id) != nil else { return }
+    switch result {
+    case .success(.answer(let bytes)):
+      if let requestID = request.id { write(RequestEnvelope.answer(id: requestID, result: bytes)) }
+    case .success(.stream(let bytes, let body)): switchToStream(request, bytes, body)
+    case .failure(let error):
+      if let requestID = request.id { write(RequestEnvelope.answer(id: requestID, error: error)) }
+    }
+    readMore()
+  }
+
+  private func answer(_ request: RequestEnvelope, _ result: Result<[UInt8], any Error>) {
+    guard let id = request.id else { return }
+    switch result {
+    case .success(let bytes): write(RequestEnvelope.answer(id: id, result: bytes))
+    case .failure(let error):
+      write(
+        RequestEnvelope.answer(
+          id: id, error: RPCServer.wrap(error, logger: server.logger, method: request.method)))
+    }
+  }
+
+  private func handleBatch(_ elements: [[UInt8]]) {
+    guard !elements.isEmpty else {
+      return write(RequestEnvelope.answer(id: nil, error: RPCError(.invalidRequest, "an empty batch")))
+    }
+    guard elements.count <= server.limits.batch else {
+      return write(
+        RequestEnvelope.answer(
+          id: nil, error: RPCError(.invalidRequest, "a batch of more than \(server.limits.batch) requests")))
+    }
+    guard let context else { return }
+    let id = newTaskID()
+    let loop = context.eventLoop
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    let server = server
+    let peer = peer
+    tasks[id] = Task {
+      let answers = await Self.runBatch(elements, server: server, peer: peer)
+      loop.execute {
+        let connection = bound.value
+        guard connection.tasks.removeValue(forKey: id) != nil else { return }
+        if !answers.isEmpty {
+          connection.write(Array("[".utf8) + answers.joined(separator: Array(",".utf8)) + Array("]".utf8))
+        }
+        connection.readMore()
+      }
+    }
+  }
+
+  /// Runs the requests of a batch side by side, a few at a time, and answers in their order.
+  private static func runBatch(_ elements: [[UInt8]], server: RPCServer, peer: Peer) async -> [[UInt8]] {
+    await withTaskGroup(of: (Int, [UInt8]?).self) { group in
+      var answers = [[UInt8]?](repeating: nil, count: elements.count)
+      for (index, element) in elements.enumerated() {
+        if index >= 16, let (done, answer) = await group.next() { answers[done] = answer }
+        group.addTask { (index, await runOne(element, server: server, peer: peer)) }
+      }
+      for await (index, answer) in group { answers[index] = answer }
+      return answers.compactMap { $0 }
+    }
+  }
+
+  private static func runOne(_ element: [UInt8], server: RPCServer, peer: Peer) async -> [UInt8]? {
+    let request: RequestEnvelope
+    do throws(RequestEnvelope.Invalid) {
+      request = try RequestEnvelope(element)
+    } catch {
+      return RequestEnvelope.answer(id: error.id, error: RPCError(.invalidRequest, error.reason))
+    }
+    let result: Result<RPCServer.Outcome, RPCError>
+    if request.method == RPCRouter.subscribe.name || request.method == RPCRouter.unsubscribe.name {
+      result = .failure(RPCError(.invalidRequest, "\(request.method) does not go into a batch"))
+    } else if let deadline = request.deadline {
+      result = await within(milliseconds: deadline, request.method) { await server.dispatch(request, peer: peer) }
+    } else {
+      result = await server.dispatch(request, peer: peer)
+    }
+    guard let id = request.id else { return nil }
+    switch result {
+    case .success(.answer(let bytes)): return RequestEnvelope.answer(id: id, result: bytes)
+    case .success(.stream):
+      return RequestEnvelope.answer(
+        id: id, error: RPCError(.invalidRequest, "\(request.method) switches the connection and does not go into a batch"))
+    case .failure(let error): return RequestEnvelope.answer(id: id, error: error)
+    }
+  }
+
+  private static func within(
+    milliseconds: Int64, _ method: String, _ body: @escaping @Sendable () async -> Result<RPCServer.Outcome, RPCError>
+  ) async -> Result<RPCServer.Outcome, RPCError> {
+    await withTaskGroup(of: Result<RPCServer.Outcome, RPCError>.self) { group in
+      group.addTask { await body() }
+      group.addTask {
+        try? await Task.sleep(for: .milliseconds(milliseconds))
+        return .failure(RPCError(.deadlineExceeded, "\(method) was not done within \(milliseconds) ms"))
+      }
+      let first = await group.next()
+      group.cancelAll()
+      return first ?? .failure(RPCError(.internalError, "no result"))
+    }
+  }
+
+  // MARK: - Streams
+
+  /// Answers, then hands the socket to the method: the channel gives up its own descriptor and never touches the
+  /// connection again.
+  private func switchToStream(_ request: RequestEnvelope, _ bytes: [UInt8], _ body: @escaping StreamBody) {
+    guard let context, let id = request.id else { return }
+    guard unfinished.readableBytes == 0, tasks.isEmpty, subscriptions.isEmpty else {
+      return write(
+        RequestEnvelope.answer(
+          id: id,
+          error: RPCError(.invalidRequest, "\(request.method) needs a connection with no other request or subscription")))
+    }
+    let line = RequestEnvelope.answer(id: id, result: bytes)
+    var buffer = context.channel.allocator.buffer(capacity: line.count + 1)
+    buffer.writeBytes(line)
+    buffer.writeInteger(UInt8(ascii: "\n"))
+    switched = true
+    let copy = try? context.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+      of: NIOBSDSocket.Handle.self
+    ) { handle in
+      SharedDescriptor(try Descriptor.copy(of: handle))
+    }
+    guard let copy else { return context.close(promise: nil) }
+    let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+    context.writeAndFlush(wrapOutboundOut(buffer)).whenComplete { result in
+      bound.value.close(promise: nil)
+      guard case .success = result else { return }
+      StreamTasks.shared.run {
+        // NIO is done with its descriptor, so the shared flag is ours to change.
+        guard (try? Descriptor.setNonblocking(copy.raw, false)) != nil else { return }
+        await body(FramedSocket(copy))
+      }
+    }
+  }
+
+  // MARK: - Subscriptions
+
+  private func subscribe(_ request: RequestEnvelope) throws -> [UInt8] {
+    let entry = try server.find(request.method, peer: peer)
+    try RPCRouter.check(request.params, entry)
+    let wanted = try JSONCoding.decode(RPCRouter.Subscribe.self, from: request.params)
+    guard let topic = server.router.entries[wanted.topic], case .topic(let body) = topic.handler else {
+      let topics = server.router.entries.values.filter { $0.description.kind == .topic }.map(\.description.name)
+      throw RPCError(
+        .notFound, "there is no topic \"\(wanted.topic.prefix(128))\"; there are \(topics.sorted().joined(separator: ", "))")
+    }
+    _ = try server.find(wanted.topic, peer: peer)
+    guard subscriptions.count < server.limits.subscriptions, let context else {
+      throw RPCError(.busy, "this connection has \(server.limits.subscriptions) subscriptions already")
+    }
+    let params = try JSONCoding.encode(wanted.params ?? [:])
+    try RPCRouter.check(params, topic)
+    let id = "s\(nextSubscription)"
+    nextSubscription += 1
+    let loop = context.eventLoop
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    let sink = EventSink { loop.execute { bound.value.drain(id) } }
+    let call = RPCContext(peer: peer, correlationID: server.newCorrelationID())
+    let logger = server.logger
+    // The answer with the id is written before any event: the task's first event comes by the event loop.
+    let task = Task {
+      do {
+        try await body(call, params, sink)
+        sink.end(nil)
+      } catch {
+        sink.end(RPCServer.wrap(error, logger: logger, method: wanted.topic))
+      }
+    }
+    subscriptions[id] = (sink, task)
+    return try JSONCoding.encode(RPCRouter.Subscription(subscription: id))
+  }
+
+  private func unsubscribe(_ request: RequestEnvelope) throws -> [UInt8] {
+    let wanted = try JSONCoding.decode(RPCRouter.Subscription.self, from: request.params)
+    guard let subscription = subscriptions.removeValue(forKey: wanted.subscription) else {
+      throw RPCError(.notFound, "this connection has no subscription \"\(wanted.subscription.prefix(64))\"")
+    }
+    subscription.sink.close()
+    subscription.task.cancel()
+    return Array("{}".utf8)
+  }
+
+  private func drain(_ id: String) {
+    if let subscription = subscriptions[id] { drain(id, subscription.sink) }
+  }
+
+  private func drain(_ id: String, _ sink: EventSink) {
+    while let context, context.channel.isWritable, let item = sink.next() {
+      let name = Array("{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"subscription\":\"\(id)\",".utf8)
+      switch item {
+      case .event(let bytes): write(name + Array("\"event\":".utf8) + bytes + Array("}}".utf8))
+      case .dropped(let count): write(name + Array("\"dropped\":\(count)}}".utf8))
+      case .end(let error):
+        let reason = error.flatMap { try? JSONCoding.encode($0) }
+        write(name + Array("\"end\":true".utf8) + (reason.map { Array(",\"error\":".utf8) + $0 } ?? []) + Array("}}".utf8))
+        subscriptions.removeValue(forKey: id)
+      }
+    }
+  }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import LinuxKernel
+
+/// What a controller asks of PID 1, one message a `SOCK_SEQPACKET` packet.
+public enum HarnessRequest: Sendable, Equatable {
+  /// The plan, with descriptors: the root mount, the state directory, the listening control socket, then the slots.
+  case launch(LaunchPlan)
+  /// Sends a signal to the workload, or to every process of the container.
+  case signal(Int32, everyone: Bool)
+  /// Starts one more process, with descriptors for its stdin, stdout and stderr; with a terminal, without any: the
+  /// answer brings the master.
+  case exec(id: UInt64, Workload)
+  /// Signals a process that `exec` started.
+  case signalExec(id: UInt64, Int32)
+  /// Asks for ``HarnessEvent/status``.
+  case status
+
+  public func encoded() -> [UInt8] {
+    var writer = ByteWriter()
+    switch self {
+    case .launch(let plan):
+      writer.write(1)
+      writer.write(plan.encoded())
+    case .signal(let number, let everyone):
+      writer.write(2)
+      writer.write(signed: Int64(number))
+      writer.write(everyone)
+    case .exec(let id, let workload):
+      writer.write(3)
+      writer.write(id)
+      workload.encode(to: &writer)
+    case .signalExec(let id, let number):
+      writer.write(4)
+      writer.write(id)
+      writer.write(signed: Int64(number))
+    case .status: writer.write(5)
+    }
+    return writer.bytes
+  }
+
+  public init(decoding bytes: [UInt8]) throws(DecodingFailure) {
+    var reader = ByteReader(bytes)
+    switch try reader.readNumber() {
+    case 1: self = .launch(try LaunchPlan(decoding: try reader.readBytes()))
+    case 2: self = .signal(try reader.readSigned32(), everyone: try reader.readBool())
+    case 3: self = .exec(id: try reader.readNumber(), try Workload(from: &reader))
+    case 4: self = .signalExec(id: try reader.readNumber(), try reader.readSigned32())
+    case 5: self = .status
+    default: throw reader.failure("unknown request")
+    }
+    try reader.expectEnd()
+  }
+}
+
+/// What PID 1 tells its controllers, one message a packet.
+public enum HarnessEvent: Sendable, Equatable {
+  /// An operation of the plan, or the start of the workload, failed; PID 1 ends.
+  case failed(stage: String, error: SyscallError)
+  /// The workload's program runs.
+  case started
+  case ready
+  /// The workload said `STOPPING=1`, or is about to be ended.
+  case statusText(String)
+  /// The workload ended; PID 1 ends after it.
+  case exited(ExitStatus)
+  /// The answer to `exec`, with the terminal's master where one was asked for.
+  case execStarted(id: UInt64)
+  case execFailed(id: UInt64, stage: String, errno: Int32)
+  case execExited(id: UInt64, ExitStatus)
+  case status(started: Bool, ready: Bool)
+
+  public func encoded() -> [UInt8] {
+    var writer = ByteWriter()
+    switch self {
+    case .failed(let stage, let error):
+      writer.write(1)
+      writer.write(stage)
+      writer.write(error.call)
+      writer.write(error.object)
+      writer.write(signed: Int64(error.errno))
+      writer.write(error.detail ?? "")
+    case .started: writer.write(2)
+    case .ready: writer.write(3)
+    case .statusText(let text):
+      writer.write(4)
+      writer.write(text)
+    case .exited(let status):
+      writer.write(5)
+      status.encode(to: &writer)
+    case .execStarted(let id):
+      writer.write(6)
+      writer.write(id)
+    case .execFailed(let id, let stage, let errno):
+      writer.write(7)
+      writer.write(id)
+      writer.write(stage)
+      writer.write(signed: Int64(errno))
+    case .execExited(let id, let status):
+      writer.write(8)
+      writer.write(id)
+      status.encode(to: &writer)
+    case .status(let started, let ready):
+      writer.write(9)
+      writer.write(started)
+      writer.write(ready)
+    }
+    return writer.bytes
+  }
+
+  public init(decoding bytes: [UInt8]) throws(DecodingFailure) {
+    var reader = ByteReader(bytes)
+    switch try reader.readNumber() {
+    case 1:
+      let stage = try reader.readString()
+      let call = try reader.readString()
+      let object = try reader.readString()
+      let errno = try reader.readSigned32()
+      let detail = try reader.readString()
+      self = .failed(
+        stage: stage,
+        error: SyscallError(call: call, object: object, errno: errno, detail: detail.isEmpty ? nil : detail))
+    case 2: self = .started
+    case 3: self = .ready
+    case 4: self = .statusText(try reader.readString())
+    case 5: self = .exited(try ExitStatus(from: &reader))
+    case 6: self = .execStarted(id: try reader.readNumber())
+    case 7:
+      self = .execFailed(id: try reader.readNumber(), stage: try reader.readString(), errno: try reader.readSigned32())
+    case 8: self = .execExited(id: try reader.readNumber(), try ExitStatus(from: &reader))
+    case 9: self = .status(started: try reader.readBool(), ready: try reader.readBool())
+    default: throw reader.failure("unknown event")
+    }
+    try reader.expectEnd()
+  }
+}
+
+extension ExitStatus {
+  func encode(to writer: inout ByteWriter) {
+    switch self {
+    case .exited(let code):
+      writer.write(false)
+      writer.write(signed: Int64(code))
+      writer.write(false)
+    case .signaled(let signal, let dumped):
+      writer.write(true)
+      writer.write(signed: Int64(signal))
+      writer.write(dumped)
+    }
+  }
+
+  init(from reader: inout ByteReader) throws(DecodingFailure) {
+    let signaled = try reader.readBool()
+    let number = try reader.readSigned32()
+    let dumped = try reader.readBool()
+    self = signaled ? .signaled(number, coreDumped: dumped) : .exited(number)
+  }
+}
