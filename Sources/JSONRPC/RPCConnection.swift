@@ -252,7 +252,7 @@ final class RPCConnection: ChannelInboundHandler {
     let server = server
     let peer = peer
     tasks[id] = Task {
-      let answers = await Self.runBatch(elements, server: server, peer: peer)
+      let answers = await RPCConnection.runBatch(elements, server: server, peer: peer)
       loop.execute {
         let connection = bound.value
         guard connection.tasks.removeValue(forKey: id) != nil else { return }
