@@ -4,6 +4,7 @@
 #include "CLinux.h"
 #include "internal.h"
 #include <poll.h>
+#include <sys/epoll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -73,3 +74,24 @@ int cl_wait_pidfd(int pidfd, bool wait, struct cl_exit *exit) {
 }
 
 int cl_wait_any(struct cl_exit *exit) { return reap(P_ALL, 0, WNOHANG, exit); }
+
+int cl_epoll_create(void) { return CL_RESULT(epoll_create1(EPOLL_CLOEXEC)); }
+
+int cl_epoll_arm(int epoll, int fd, uint64_t id) {
+  struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = id};
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
+  if (errno != EEXIST) return -errno;
+  return CL_RESULT(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event));
+}
+
+int cl_epoll_remove(int epoll, int fd) { return CL_RESULT(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL)); }
+
+int cl_epoll_wait(int epoll, uint64_t *ids, size_t capacity) {
+  struct epoll_event events[64];
+  int most = capacity < 64 ? (int)capacity : 64, count;
+  do count = epoll_wait(epoll, events, most, -1);
+  while (count < 0 && errno == EINTR);
+  if (count < 0) return -errno;
+  for (int i = 0; i < count; i++) ids[i] = events[i].data.u64;
+  return count;
+}

@@ -264,6 +264,12 @@ struct cl_poll {
 #define CL_POLL_HUP 0x010
 /* poll(2), restarted on EINTR; `milliseconds` -1 waits for ever. */
 int cl_poll(struct cl_poll *entries, size_t count, int milliseconds);
+/* epoll(7), one-shot: a descriptor is reported once as readable or ended, by its id, until it is armed again. */
+int cl_epoll_create(void);
+int cl_epoll_arm(int epoll, int fd, uint64_t id);
+int cl_epoll_remove(int epoll, int fd);
+/* Waits without limit; stores up to `capacity` ids and returns how many. */
+int cl_epoll_wait(int epoll, uint64_t *ids, size_t capacity);
 /* A non-blocking signalfd for the given signals, which are blocked for the process. */
 int cl_signal_descriptor(const int *signals, size_t count);
 /* The next signal of a signalfd and its sender; 0 when there is none. */

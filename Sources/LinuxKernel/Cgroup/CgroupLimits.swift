@@ -2,7 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 /// Limits of a cgroup; `nil` leaves a resource without one.
-public struct CgroupLimits: Sendable, Equatable, Codable {
+public struct CgroupLimits: Sendable, Hashable, Codable {
   /// Memory in bytes, page cache included.
   public var memory: UInt64?
   /// Swap in bytes; 0 forbids it.

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import JSONRPC
+
+/// A bundle's `bundle.yaml`, checked; see docs/bundle.md for the file's format.
+public struct BundleDescriptor: Codable, Sendable, Hashable {
+  public struct User: Codable, Sendable, Hashable {
+    public var uid: UInt32
+    public var gid: UInt32
+    public var groups: [UInt32]
+    public init(uid: UInt32, gid: UInt32, groups: [UInt32] = []) {
+      self.uid = uid
+      self.gid = gid
+      self.groups = groups
+    }
+
+    /// `UID` or `UID:GID` in decimal digits; 0 to 65535 each, which is what a container has.
+    public init?(_ text: String) {
+      let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+      guard parts.count <= 2 else { return nil }
+      var ids: [UInt32] = []
+      for part in parts {
+        guard !part.isEmpty, part.count <= 5, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+          let id = UInt32(part), id < 65536
+        else { return nil }
+        ids.append(id)
+      }
+      self.init(uid: ids[0], gid: ids.count == 2 ? ids[1] : ids[0])
+    }
+  }
+
+  public struct Endpoint: Codable, Sendable, Hashable {
+    public enum Proto: String, Sendable, Hashable, SchemaEnumeration { case tcp, udp }
+    public enum Scope: String, Sendable, Hashable, SchemaEnumeration {
+      /// Only containers and programs of this node.
+      case node
+    }
+    public var name: String
+    public var proto: Proto
+    public var port: UInt16
+    public var scope: Scope
+    /// The port on the node; 0 lets the node choose, missing does not publish it.
+    public var publish: UInt16?
+    public init(name: String, proto: Proto, port: UInt16, scope: Scope, publish: UInt16?) {
+      self.name = name
+      self.proto = proto
+      self.port = port
+      self.scope = scope
+      self.publish = publish
+    }
+    enum CodingKeys: String, CodingKey {
+      case name, port, scope, publish
+      case proto = "protocol"
+    }
+  }
+
+  /// A tmpfs of the container's own.
+  public struct Mount: Codable, Sendable, Hashable {
+    public var target: String
+    public var size: UInt64
+    public var mode: UInt32
+    public init(target: String, size: UInt64, mode: UInt32) {
+      self.target = target
+      self.size = size
+      self.mode = mode
+    }
+  }
+
+  public enum Readiness: String, Sendable, Hashable, SchemaEnumeration { case started, notify }
+
+  public struct Stop: Codable, Sendable, Hashable {
+    /// The signal's number.
+    public var signal: Int32
+    public var timeoutMilliseconds: Int64
+    public init(signal: Int32, timeoutMilliseconds: Int64) {
+      self.signal = signal
+      self.timeoutMilliseconds = timeoutMilliseconds
+    }
+  }
+
+  public struct Log: Codable, Sendable, Hashable {
+    public var segmentBytes: UInt64
+    public var segments: UInt32
+    public init(segmentBytes: UInt64, segments: UInt32) {
+      self.segmentBytes = segmentBytes
+      self.segments = segments
+    }
+  }
+
+  public var name: String
+  public var version: String
+  public var command: [String]
+  public var environment: [String: String]
+  public var user: User
+  public var directory: String
+  public var hostname: String?
+  public var resources: Resources
+  /// Soft and hard limits by their names in setrlimit(2), lower case, without `RLIMIT_`.
+  public var rlimits: [String: UInt64]
+  public var capabilities: [String]
+  public var endpoints: [Endpoint]
+  public var mounts: [Mount]
+  public var network: NetworkMode
+  public var readOnly: Bool
+  public var readiness: Readiness
+  public var restart: RestartPolicy
+  public var stop: Stop
+  public var log: Log
+
+  public init(name: String, version: String, command: [String]) {
+    self.name = name
+    self.version = version
+    self.command = command
+    environment = [:]
+    user = User(uid: 0, gid: 0)
+    directory = "/"
+    resources = Resources()
+    rlimits = [:]
+    capabilities = []
+    endpoints = []
+    mounts = []
+    network = .private
+    readOnly = false
+    readiness = .started
+    restart = RestartPolicy(.never)
+    stop = Stop(signal: 15, timeoutMilliseconds: 10_000)
+    log = Log(segmentBytes: 8 << 20, segments: 4)
+  }
+}

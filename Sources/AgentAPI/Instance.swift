@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import LinuxKernel
+
+/// Everything of one agent that is global on a host, derived from its root directory, so that many agents can run side
+/// by side.
+public struct Instance: Sendable, Hashable {
+  /// `/` for the installed agent, otherwise an absolute path without a trailing slash.
+  public let root: String
+  /// Eight hexadecimal digits.
+  public let id: String
+
+  public init(root: String) {
+    let parts = root.split(separator: "/").filter { $0 != "." }
+    self.root = parts.isEmpty ? "/" : "/" + parts.joined(separator: "/")
+    // FNV-1a: a name, not a secret.
+    var hash: UInt32 = 2_166_136_261
+    for byte in self.root.utf8 { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
+    let digits = String(hash, radix: 16)
+    id = String(repeating: "0", count: 8 - digits.count) + digits
+  }
+
+  private func path(_ tail: String) -> String { root == "/" ? "/\(tail)" : "\(root)/\(tail)" }
+
+  public var runDirectory: String { path("run/nodeagent") }
+  public var stateDirectory: String { path("var/lib/nodeagent") }
+  public var logDirectory: String { path("var/log/nodeagent") }
+  public var nodeSocket: String { "\(runDirectory)/node.sock" }
+  public var containerSocket: String { "\(runDirectory)/container.sock" }
+  /// Held by the node controller while it lives.
+  public var lockFile: String { "\(runDirectory)/node.lock" }
+
+  /// The container controller's own: what it remembers over a reboot, and what only lives until then.
+  public var controllerState: String { "\(stateDirectory)/controller" }
+  public var controllerRun: String { "\(runDirectory)/controller" }
+  /// The containers' directories; see the node controller's `ContainerFiles`.
+  public var containers: String { "\(stateDirectory)/containers" }
+  public var templates: String { "\(stateDirectory)/templates" }
+
+  /// The group of cgroups below the agent's own.
+  public var cgroup: String { "nodeagent-\(id)" }
+}

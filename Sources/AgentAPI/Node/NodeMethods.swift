@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import JSONRPC
+
+/// The agent and the machine it is on.
+public struct NodeInfo: Codable, Sendable, Hashable {
+  public var version: String
+  public var instance: String
+  public var root: String
+  public var pid: Int32
+  public var kernel: String
+  public var cgroups: String
+  public var pool: String
+  public var bridge: String
+  public var subsystems: [SubsystemView]
+
+  public init(
+    version: String, instance: String, root: String, pid: Int32, kernel: String, cgroups: String, pool: String,
+    bridge: String, subsystems: [SubsystemView]
+  ) {
+    self.version = version
+    self.instance = instance
+    self.root = root
+    self.pid = pid
+    self.kernel = kernel
+    self.cgroups = cgroups
+    self.pool = pool
+    self.bridge = bridge
+    self.subsystems = subsystems
+  }
+}
+
+public enum SubsystemState: String, Sendable, Hashable, SchemaEnumeration {
+  case stopped, starting, available, stopping
+  /// It ended; it is started again after a pause.
+  case backoff
+}
+
+/// A program that the node controller keeps running.
+public struct SubsystemView: Codable, Sendable, Hashable {
+  public var name: String
+  public var state: SubsystemState
+  public var pid: Int32?
+  public var uid: UInt32
+  public var restarts: Int
+  public var reason: String?
+
+  public init(name: String, state: SubsystemState, pid: Int32?, uid: UInt32, restarts: Int, reason: String?) {
+    self.name = name
+    self.state = state
+    self.pid = pid
+    self.uid = uid
+    self.restarts = restarts
+    self.reason = reason
+  }
+}
+
+/// One thing that `doctor` looked at.
+public struct Finding: Codable, Sendable, Hashable {
+  public enum Level: String, Sendable, Hashable, SchemaEnumeration { case ok, warning, problem }
+  public var level: Level
+  public var subject: String
+  public var text: String
+  public init(_ level: Level, _ subject: String, _ text: String) {
+    self.level = level
+    self.subject = subject
+    self.text = text
+  }
+}
+
+public enum NodeMethods {
+  public struct Shutdown: Codable, Sendable, Hashable, SchemaDocumented {
+    public var keepContainers: Bool?
+    public init(keepContainers: Bool? = nil) { self.keepContainers = keepContainers }
+    public static let memberSummaries = ["keepContainers": "leave containers running for the next start of the agent"]
+  }
+
+  public static let info = Method<Empty, NodeInfo>("node.info", role: .observer, "The agent and its sub-systems.")
+  public static let shutdown = Method<Shutdown, Empty>(
+    "node.shutdown", role: .admin, "Stops the containers, the sub-systems and the agent, in this order.")
+  public static let doctor = Method<Empty, [Finding]>(
+    "node.doctor", role: .observer, "What this machine offers to containers, and what it lacks.")
+}

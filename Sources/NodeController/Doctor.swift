@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Glibc
+import LinuxKernel
+
+/// Looks at what this machine offers to containers.
+struct Doctor {
+  let instance: Instance
+  let layout: CgroupLayout
+  let network: NodeNetwork
+
+  func examine() -> [Finding] { [kernel(), cgroups(), userNamespaces(), files(), space(), nft(), harness()] + capabilities() }
+
+  private func kernel() -> Finding {
+    let release = (try? FileSystem.readText("/proc/sys/kernel/osrelease"))?.filter { !$0.isWhitespace } ?? "?"
+    let parts = release.split(separator: ".").compactMap { Int($0.prefix { $0.isNumber }) }
+    guard parts.count >= 2, (parts[0], parts[1]) >= (5, 19) else {
+      return Finding(.problem, "kernel", "\(release) is older than 5.19, which first has overlays on id-mapped layers")
+    }
+    return Finding(.ok, "kernel", release)
+  }
+
+  private func cgroups() -> Finding {
+    let missing = ["memory", "cpu", "pids"].filter { !layout.has($0) }
+    guard missing.isEmpty else {
+      return Finding(
+        .problem, "cgroups",
+        "\(layout.mode.rawValue), without \(missing.joined(separator: ", ")): those limits cannot be kept")
+    }
+    return Finding(.ok, "cgroups", "\(layout.mode.rawValue), with memory, cpu and pids")
+  }
+
+  private func userNamespaces() -> Finding {
+    let most = (try? FileSystem.readText("/proc/sys/user/max_user_namespaces")).flatMap { Int($0.filter(\.isNumber)) }
+    guard let most, most > 0 else {
+      return Finding(.problem, "user namespaces", "none allowed: set user.max_user_namespaces with sysctl")
+    }
+    if let allowed = try? FileSystem.readText("/proc/sys/kernel/unprivileged_userns_clone"), allowed.hasPrefix("0") {
+      return Finding(.problem, "user namespaces", "only root may make them: set kernel.unprivileged_userns_clone=1")
+    }
+    return Finding(.ok, "user namespaces", "up to \(most)")
+  }
+
+  private func files() -> Finding {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    return limit.rlim_max < 4096
+      ? Finding(.warning, "open files", "at most \(limit.rlim_max); each container needs about 4")
+      : Finding(.ok, "open files", "up to \(limit.rlim_max)")
+  }
+
+  private func space() -> Finding {
+    var info = statvfs()
+    guard statvfs(instance.stateDirectory, &info) == 0 else {
+      return Finding(.problem, "disk", "\(instance.stateDirectory) cannot be examined")
+    }
+    let free = UInt64(info.f_bavail) * UInt64(info.f_frsize) >> 20
+    return Finding(free < 512 ? .warning : .ok, "disk", "\(free) MiB free for bundles and containers")
+  }
+
+  private func nft() -> Finding {
+    do {
+      if !network.table.exists() {
+        try network.table.create()
+        try network.table.remove()
+      }
+      return Finding(.ok, "nftables", "table \(network.table.name), containers in \(network.pool.text)")
+    } catch {
+      return Finding(.problem, "nftables", "\(error)")
+    }
+  }
+
+  private func harness() -> Finding {
+    guard let path = Executables.harness else {
+      return Finding(.problem, "harness", "nodeagent-harness is not beside the nodeagent executable")
+    }
+    return Finding(.ok, "harness", path)
+  }
+
+  private func capabilities() -> [Finding] {
+    guard let permitted = try? CapabilitySet.permitted() else { return [] }
+    let missing = NodePrivileges.needed.subtracting(permitted)
+    return missing.isEmpty
+      ? [Finding(.ok, "capabilities", "all that the node controller needs")]
+      : [Finding(.problem, "capabilities", "missing \(missing.memberNames.joined(separator: ", "))")]
+  }
+}
+
+extension CgroupLayout {
+  fileprivate func has(_ controller: String) -> Bool {
+    if legacy[controller] != nil || unifiedControllers.contains(controller) { return true }
+    guard let unified, let text = try? FileSystem.readText("\(unified)/cgroup.controllers") else { return false }
+    return text.split(whereSeparator: \.isWhitespace).contains { $0 == controller }
+  }
+}

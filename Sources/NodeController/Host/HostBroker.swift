@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Glibc
+import JSONRPC
+import LinuxKernel
+import Logging
+import Synchronization
+
+/// Does on the host what the container controller may ask for, and nothing else.
+///
+/// Every name is checked against what exists, every process against its parent, and a launch that fails half-way is
+/// taken back. Calls for different containers run side by side; those for one container come one after the other from
+/// the controller's mailbox, and are guarded here all the same.
+final class HostBroker: Sendable {
+  private struct State {
+    var slots: [String: Int] = [:]
+    var busy: Set<String> = []
+    var records: [String: HostRecord] = [:]
+    var mappings: [String: SharedDescriptor] = [:]
+  }
+
+  let instance: Instance
+  let files: ContainerFiles
+  let templates: TemplateFiles
+  let network: NodeNetwork
+  private let cgroups: any CgroupHierarchy
+  private let roots = RootFileSystem(kernel: LiveKernel())
+  private let state = Mutex(State())
+  private let logger: Logger
+  private var recordDirectory: String { "\(instance.runDirectory)/host" }
+
+  init(
+    instance: Instance, number: InstanceNumber, controller: ControllerIdentity, cgroups: any CgroupHierarchy,
+    logger: Logger
+  ) throws {
+    self.instance = instance
+    self.cgroups = cgroups
+    self.logger = logger
+    files = ContainerFiles(instance: instance, firstUID: number.firstUID, controller: controller)
+    templates = TemplateFiles(instance: instance, firstUID: number.firstUID)
+    network = NodeNetwork(instance: instance, number: number)
+    try files.prepare()
+    try templates.prepare()
+    try FileSystem.makeDirectories(recordDirectory, mode: 0o700)
+    try rebuild()
+  }
+
+  /// Finds out what exists, and removes what belongs to no container.
+  private func rebuild() throws {
+    let slots = try files.list()
+    var records: [String: HostRecord] = [:]
+    for name in try FileSystem.names(in: recordDirectory) {
+      let path = "\(recordDirectory)/\(name)"
+      guard name.hasSuffix(".json"), slots[String(name.dropLast(5))] != nil,
+        let record = try? JSONCoding.decode(HostRecord.self, from: FileSystem.read(path))
+      else {
+        try FileSystem.removeTree(path)
+        continue
+      }
+      records[String(name.dropLast(5))] = record
+    }
+    state.withLock {
+      $0.slots = slots
+      $0.records = records
+    }
+    for name in cgroups.list() where slots[name] == nil {
+      logger.warning("removing a cgroup that belongs to no container", metadata: ["cgroup": "\(name)"])
+      try endCgroup(name)
+    }
+    for slot in network.slots() where !slots.values.contains(slot) {
+      logger.warning("removing an interface that belongs to no container", metadata: ["slot": "\(slot)"])
+      try network.unplug(slot: slot)
+    }
+  }
+
+  // MARK: - Calls
+
+  private func slot(of name: String) throws(RPCError) -> Int {
+    guard let slot = state.withLock({ $0.slots[name] }) else {
+      throw RPCError(.notFound, "the host has no container \"\(name.prefix(64))\"")
+    }
+    return slot
+  }
+
+  /// Runs `body` while no other call works on the same container.
+  private func exclusively<Result>(_ name: String, _ body: () throws -> Result) throws -> Result {
+    guard state.withLock({ $0.busy.insert(name).inserted }) else {
+      throw RPCError(.busy, "another call works on container \(name)")
+    }
+    defer { state.withLock { _ = $0.busy.remove(name) } }
+    return try body()
+  }
+
+  private func place(_ name: String, slot: Int) -> HostMethods.Place {
+    HostMethods.Place(
+      firstUID: files.firstUID(slot: slot), stateDirectory: files.stateDirectory(name),
+      address: state.withLock { $0.records[name]?.address })
+  }
+
+  func create(_ name: String) throws -> HostMethods.Place {
+    if let problem = ContainerSpec.problem(withName: name) { throw RPCError(.invalidParams, problem) }
+    return try exclusively(name) {
+      let slot: Int = try state.withLock { state throws(RPCError) in
+        guard state.slots[name] == nil else { throw RPCError(.alreadyExists, "the host has a container \(name) already") }
+        let taken = Set(state.slots.values)
+        guard let free = ContainerFiles.slots.first(where: { !taken.contains($0) }) else {
+          throw RPCError(.noSpace, "all \(ContainerFiles.slots.count) id ranges of this instance are in use")
+        }
+        state.slots[name] = free
+        return free
+      }
+      do {
+        try files.create(name, slot: slot)
+      } catch {
+        state.withLock { _ = $0.slots.removeValue(forKey: name) }
+        throw error
+      }
+      return place(name, slot: slot)
+    }
+  }
+
+  func launch(_ call: HostMethods.Launch, child: CallersChild) throws -> (HostMethods.Launched, SharedDescriptor) {
+    let slot = try slot(of: call.name)
+    try TemplateFiles.check(call.template)
+    guard templates.exists(call.template) else {
+      throw RPCError(.notFound, "there is no template \(call.template); import the bundle again")
+    }
+    try Self.check(call.limits)
+    return try exclusively(call.name) {
+      do {
+        try child.map(first: files.firstUID(slot: slot), count: ContainerFiles.rangeSize)
+        try cgroups.create(call.name, limits: call.limits)
+        try cgroups.attach(child.pid, to: call.name)
+        // The pid was good if the process still lives now; else the attached one may be another's.
+        try child.checkAlive()
+        var record = HostRecord(address: nil, publications: [])
+        if call.network == .private {
+          let address = try network.plug(slot: slot, namespace: try child.namespace("net").raw)
+          record.address = address
+          let taken = state.withLock { state in
+            Set(
+              state.records.filter { $0.key != call.name }.values.flatMap(\.publications)
+                .map { HostPort($0.proto, $0.hostPort) })
+          }
+          record.publications = try network.publish(call.publish, address: address, taken: taken)
+        }
+        state.withLock { $0.records[call.name] = record }
+        try FileSystem.replace(
+          "\(recordDirectory)/\(call.name).json", with: try JSONCoding.encode(record), mode: 0o600)
+        let root = SharedDescriptor(
+          try roots.make(
+            template: templates.directory(call.template), upper: "\(files.directory(call.name))/upper",
+            work: "\(files.directory(call.name))/work", mapping: try mapping(call.name, slot: slot).raw))
+        return (
+          HostMethods.Launched(
+            address: record.address, publications: record.publications, cgroups: cgroups.paths(of: call.name)), root
+        )
+      } catch {
+        do {
+          try takeBack(call.name, slot: slot)
+        } catch {
+          logger.error("a failed launch was not taken back", metadata: ["container": "\(call.name)", "error": "\(error)"])
+        }
+        throw error
+      }
+    }
+  }
+
+  private static func check(_ limits: CgroupLimits) throws(RPCError) {
+    if let cpus = limits.cpus, !cpus.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x2c || $0 == 0x2d }) {
+      throw RPCError(.invalidParams, "limits.cpus is a list such as 0-1,3")
+    }
+    if let milli = limits.cpuMilli, !(10...1_000_000).contains(milli) {
+      throw RPCError(.invalidParams, "limits.cpuMilli is 10 to 1000000")
+    }
+    if let weight = limits.cpuWeight, !(1...10_000).contains(weight) {
+      throw RPCError(.invalidParams, "limits.cpuWeight is 1 to 10000")
+    }
+  }
+
+  private func mapping(_ name: String, slot: Int) throws -> SharedDescriptor {
+    if let known = state.withLock({ $0.mappings[name] }) { return known }
+    let made = SharedDescriptor(
+      try IdentityMapping.namespace(
+        disk: templates.firstUID, seen: files.firstUID(slot: slot), count: ContainerFiles.rangeSize))
+    state.withLock { $0.mappings[name] = made }
+    return made
+  }
+
+  func update(_ call: HostMethods.Update) throws {
+    _ = try slot(of: call.name)
+    try Self.check(call.limits)
+    try exclusively(call.name) {
+      guard cgroups.list().contains(call.name) else { throw RPCError(.wrongState, "container \(call.name) does not run") }
+      try cgroups.create(call.name, limits: call.limits)
+    }
+  }
+
+  func release(_ name: String) throws {
+    let slot = try slot(of: name)
+    try exclusively(name) { try takeBack(name, slot: slot) }
+  }
+
+  /// Ends what is left of a container's run; what is already gone is no error.
+  private func takeBack(_ name: String, slot: Int) throws {
+    let record = state.withLock { $0.records.removeValue(forKey: name) }
+    if let record {
+      network.withdraw(record.publications)
+      if record.address != nil { try network.unplug(slot: slot) }
+      try FileSystem.remove("\(recordDirectory)/\(name).json")
+    }
+    try endCgroup(name)
+  }
+
+  private func endCgroup(_ name: String) throws {
+    guard !cgroups.paths(of: name).isEmpty, cgroups.list().contains(name) else { return }
+    let deadline = Clock.monotonicNanoseconds() + 10_000_000_000
+    while true {
+      do {
+        return try cgroups.remove(name)
+      } catch where error.errno == EBUSY {
+        guard Clock.monotonicNanoseconds() < deadline else { throw error }
+      }
+      try cgroups.kill(name)
+      usleep(1000)
+    }
+  }
+
+  func remove(_ name: String) throws {
+    let slot = try slot(of: name)
+    try exclusively(name) {
+      try takeBack(name, slot: slot)
+      try files.remove(name)
+      state.withLock {
+        $0.slots.removeValue(forKey: name)
+        $0.mappings.removeValue(forKey: name)
+      }
+    }
+  }
+
+  func beginTemplate(_ digest: String, child: CallersChild) throws -> Descriptor {
+    try TemplateFiles.check(digest)
+    guard !templates.exists(digest) else { throw RPCError(.alreadyExists, "template \(digest) exists") }
+    try child.map(first: templates.firstUID, count: ContainerFiles.rangeSize)
+    return try templates.begin(digest)
+  }
+
+  func commitTemplate(_ digest: String) throws {
+    try TemplateFiles.check(digest)
+    try templates.commit(digest)
+  }
+
+  func removeTemplate(_ digest: String) throws {
+    try TemplateFiles.check(digest)
+    try templates.remove(digest)
+  }
+
+  func inventory() throws -> HostMethods.Inventory {
+    let (slots, records) = state.withLock { ($0.slots, $0.records) }
+    let running = Set(cgroups.list())
+    let containers = slots.keys.sorted().map { name in
+      HostMethods.Inventory.Container(
+        name: name, place: place(name, slot: slots[name] ?? 0), running: running.contains(name),
+        cgroups: running.contains(name) ? cgroups.paths(of: name) : [], publications: records[name]?.publications ?? [])
+    }
+    return HostMethods.Inventory(containers: containers, templates: try templates.list())
+  }
+
+  /// Takes everything down that does not outlive the agent.
+  func shutDown() throws {
+    for (name, slot) in state.withLock({ $0.slots }) { try exclusively(name) { try takeBack(name, slot: slot) } }
+    try network.remove()
+    try cgroups.removeBase()
+  }
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+
+/// What the node controller remembers of a launched container until the next boot: `run/nodeagent/host/NAME.json`.
+struct HostRecord: Codable, Sendable, Hashable {
+  var address: String?
+  var publications: [HostMethods.Publication]
+}

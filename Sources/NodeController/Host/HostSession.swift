@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import JSONRPC
+import LinuxKernel
+import Logging
+
+/// Serves one host channel of the container controller.
+struct HostSession: Sendable {
+  let broker: HostBroker
+  let peer: Peer
+  let logger: Logger
+
+  /// Answers calls until the peer goes, on the calling thread.
+  func serve(_ socket: SharedDescriptor) {
+    let channel = HostChannel(socket)
+    do {
+      while let message = try channel.receive() {
+        let request = try JSONCoding.decode(HostRequest.self, from: message.line)
+        var passed: SharedDescriptor?
+        var response = HostResponse(id: request.id)
+        do {
+          response.result = try answer(request, message.descriptors, &passed)
+        } catch {
+          let problem = Self.describe(error)
+          logger.notice(
+            "host call failed", metadata: ["method": "\(request.method)", "error": "\(problem.message)"])
+          response.error = problem
+        }
+        try channel.send(try JSONCoding.encode(response), descriptors: passed.map { [$0.raw] } ?? [])
+      }
+    } catch {
+      logger.notice("a host channel ended", metadata: ["error": "\(error)"])
+    }
+  }
+
+  private static func describe(_ error: any Error) -> RPCError {
+    switch error {
+    case let error as RPCError: error
+    case let error as SyscallError: RPCError(error.errno == 28 ? .noSpace : .kernelRefused, error.description)
+    default: RPCError(.internalError, "\(error)")
+    }
+  }
+
+  private func answer(
+    _ request: HostRequest, _ descriptors: [SharedDescriptor], _ passed: inout SharedDescriptor?
+  ) throws -> JSONValue {
+    func params<Params: Codable & Sendable, Result>(_ method: Method<Params, Result>) throws -> Params {
+      do {
+        return try JSONCoding.decode(Params.self, from: try JSONCoding.encode(request.params))
+      } catch {
+        throw RPCError(.invalidParams, "the parameters of \(method.name) do not fit")
+      }
+    }
+    func child() throws -> CallersChild {
+      guard descriptors.count == 1 else { throw RPCError(.invalidParams, "\(request.method) comes with one pidfd") }
+      return try CallersChild(descriptors[0], of: peer)
+    }
+    func value(_ result: some Codable) throws -> JSONValue {
+      try JSONCoding.decode(JSONValue.self, from: try JSONCoding.encode(result))
+    }
+    switch request.method {
+    case HostMethods.create.name: return try value(try broker.create(try params(HostMethods.create).name))
+    case HostMethods.launch.name:
+      let (launched, root) = try broker.launch(try params(HostMethods.launch), child: try child())
+      passed = root
+      return try value(launched)
+    case HostMethods.release.name: try broker.release(try params(HostMethods.release).name)
+    case HostMethods.update.name: try broker.update(try params(HostMethods.update))
+    case HostMethods.remove.name: try broker.remove(try params(HostMethods.remove).name)
+    case HostMethods.templateBegin.name:
+      passed = SharedDescriptor(
+        try broker.beginTemplate(try params(HostMethods.templateBegin).digest, child: try child()))
+    case HostMethods.templateCommit.name: try broker.commitTemplate(try params(HostMethods.templateCommit).digest)
+    case HostMethods.templateRemove.name: try broker.removeTemplate(try params(HostMethods.templateRemove).digest)
+    case HostMethods.inventory.name: return try value(try broker.inventory())
+    default: throw RPCError(.methodNotFound, "there is no host call \"\(request.method.prefix(64))\"")
+    }
+    return [:]
+  }
+}

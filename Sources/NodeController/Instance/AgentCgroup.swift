@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Glibc
+import JSONRPC
+import LinuxKernel
+
+/// Finds the place of an instance's cgroups and keeps it: an agent that is started again from another login session
+/// must find the containers that an earlier one left.
+public enum AgentCgroup {
+  private static func file(_ instance: Instance) -> String { "\(instance.runDirectory)/cgroup" }
+
+  /// For the node controller: decides and remembers.
+  static func prepare(for instance: Instance) throws -> any CgroupHierarchy {
+    if let known = try? open(instance), !known.list().isEmpty { return known }
+    let own = try FileSystem.readText("/proc/self/cgroup")
+    try FileSystem.replace(file(instance), with: Array(own.utf8), mode: 0o644)
+    let layout = try layout(own)
+    guard layout.mode != .none else {
+      throw RPCError(.unavailable, "this machine has no cgroups mounted; containers need them for their limits")
+    }
+    if layout.mode == .unified, let directory = layout.unified { try leave(directory, instance) }
+    return try open(instance)
+  }
+
+  /// The instance's cgroups as the node controller has decided.
+  public static func open(_ instance: Instance) throws -> any CgroupHierarchy {
+    makeCgroupHierarchy(
+      layout: try layout(try FileSystem.readText(file(instance))), base: instance.cgroup, kernel: LiveKernel())
+  }
+
+  public static func layout(_ own: String) throws(SyscallError) -> CgroupLayout {
+    CgroupLayout.parse(mountinfo: try FileSystem.readText("/proc/self/mountinfo"), cgroup: own)
+  }
+
+  /// In cgroup v2 a group with processes cannot hand controllers down: the agent moves to a leaf of its own.
+  private static func leave(_ directory: String, _ instance: Instance) throws {
+    guard FileSystem.exists("\(directory)/cgroup.type") else { return }  // the root group may have processes
+    let leaf = "\(directory)/\(instance.cgroup)-agent"
+    try FileSystem.makeDirectory(leaf, mode: 0o755)
+    try FileSystem.write("\(getpid())", toExisting: "\(leaf)/cgroup.procs")
+    let left = try FileSystem.readText("\(directory)/cgroup.procs")
+    if !left.isEmpty {
+      throw RPCError(
+        .unavailable,
+        "the cgroup \(directory) has other processes (\(left.split(separator: "\n").joined(separator: ", "))), so it cannot hand controllers to containers; start the agent in a cgroup of its own: systemd-run --scope -p Delegate=yes nodeagent up"
+      )
+    }
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Glibc
+import JSONRPC
+import LinuxKernel
+
+/// The small number by which instances on one machine share out ids, addresses and interface names.
+///
+/// It is claimed by a lock on a file in `/run/lock/nodeagent`, kept for the life of the node controller, and remembered
+/// in the instance's state directory: files on disk belong to its uids.
+final class InstanceNumber: Sendable {
+  static let count = 32
+  let value: Int
+  private let lock: SharedDescriptor
+
+  private init(_ value: Int, lock: consuming Descriptor) {
+    self.value = value
+    self.lock = SharedDescriptor(lock)
+  }
+
+  /// The first uid of the instance; 1,024 ranges of 65,536 follow. They lie above those of systemd's containers and
+  /// of `/etc/subuid` as distributions fill it.
+  var firstUID: UInt32 { 0x7000_0000 + UInt32(value) * 0x400_0000 }
+  /// `10.128.0.0/16` and up.
+  var pool: IPv4Pool { IPv4Pool(second: UInt8(128 + value)) }
+  var bridge: String { "na\(value)" }
+
+  private static let directory = "/run/lock/nodeagent"
+
+  static func claim(for instance: Instance) throws -> InstanceNumber {
+    try FileSystem.makeDirectories(directory, mode: 0o755)
+    let remembered = "\(instance.stateDirectory)/instance"
+    if let text = try? FileSystem.readText(remembered, limit: 16), let number = Int(text.filter(\.isNumber)),
+      (0..<count).contains(number)
+    {
+      guard let claimed = try take(number, for: instance, checkOwner: false) else {
+        throw RPCError(
+          .unavailable,
+          "instance number \(number), to whose uids the files of \(instance.stateDirectory) belong, is in use by another agent: end that one first (its root is in \(directory)/\(number))"
+        )
+      }
+      return claimed
+    }
+    let routes = (try? FileSystem.readText("/proc/net/route")) ?? ""
+    let start = Int(UInt32(instance.id, radix: 16) ?? 0) % count
+    for offset in 0..<count {
+      let number = (start + offset) % count
+      guard !IPv4Pool(second: UInt8(128 + number)).overlaps(routeTable: routes) else { continue }
+      guard let claimed = try take(number, for: instance, checkOwner: true) else { continue }
+      try FileSystem.replace(remembered, with: Array("\(number)\n".utf8), mode: 0o644, durable: true)
+      return claimed
+    }
+    throw RPCError(.noSpace, "all \(count) instance numbers of this machine are taken; see \(directory)")
+  }
+
+  /// `nil` when another instance holds the number or has files that belong to its uids.
+  private static func take(_ number: Int, for instance: Instance, checkOwner: Bool) throws -> InstanceNumber? {
+    let path = "\(directory)/\(number)"
+    let lock: Descriptor
+    do {
+      lock = try FileSystem.lock(path, mode: 0o644)
+    } catch where error.errno == EWOULDBLOCK {
+      return nil
+    }
+    let owner = String(decoding: try FileSystem.readAll(lock.raw, limit: 4096, object: path), as: UTF8.self)
+      .split(separator: "\n").first.map(String.init)
+    if checkOwner, let owner, owner != instance.root {
+      let other = "\(Instance(root: owner).stateDirectory)/instance"
+      if let text = try? FileSystem.readText(other, limit: 16), Int(text.filter(\.isNumber)) == number { return nil }
+    }
+    ftruncate(lock.raw, 0)
+    lseek(lock.raw, 0, SEEK_SET)
+    try FileSystem.write(Array("\(instance.root)\n".utf8), to: lock.raw, object: path)
+    return InstanceNumber(number, lock: lock)
+  }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+/// The /16 network from which an instance's containers get their addresses.
+struct IPv4Pool: Sendable, Equatable {
+  /// The second number: `10.second.0.0/16`.
+  let second: UInt8
+
+  var text: String { "10.\(second).0.0/16" }
+  /// The bridge's own address, which is the containers' gateway.
+  var gateway: String { "10.\(second).0.1" }
+
+  func address(slot: Int) -> String {
+    let number = slot + 1
+    return "10.\(second).\(number >> 8).\(number & 255)"
+  }
+
+  /// True when a route of the host leads into the pool; `table` is `/proc/net/route` (proc(5)), whose numbers are
+  /// little-endian hexadecimal.
+  func overlaps(routeTable table: String) -> Bool {
+    let own: UInt32 = 10 << 24 | UInt32(second) << 16
+    for line in table.split(separator: "\n").dropFirst() {
+      let fields = line.split(whereSeparator: \.isWhitespace)
+      guard fields.count > 7, let destination = UInt32(fields[1], radix: 16), let mask = UInt32(fields[7], radix: 16)
+      else { continue }
+      // The default route leads everywhere and takes nothing.
+      if mask == 0 || fields[0].hasPrefix("na") { continue }
+      let common = mask.byteSwapped & 0xffff_0000
+      if destination.byteSwapped & common == own & common { return true }
+    }
+    return false
+  }
+}

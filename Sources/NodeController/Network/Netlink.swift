@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import CLinux
+import CNetlink
+import Glibc
+import LinuxKernel
+
+/// A route netlink socket of one network namespace (libnl-route).
+final class Netlink {
+  private let socket: OpaquePointer
+
+  /// Opens a socket in the namespace of the calling thread.
+  init() throws(SyscallError) {
+    guard let socket = nl_socket_alloc() else { throw SyscallError(call: "nl_socket_alloc", object: "netlink", errno: ENOMEM) }
+    self.socket = socket
+    try Self.check(nl_connect(socket, NETLINK_ROUTE), "nl_connect", "route netlink")
+  }
+
+  deinit { nl_socket_free(socket) }
+
+  /// Opens a socket in another namespace: it stays there while the thread comes back.
+  convenience init(namespace: Int32) throws(SyscallError) {
+    let own = try FileSystem.open("/proc/thread-self/ns/net", flags: O_RDONLY)
+    let entered = cl_setns(namespace, Int32(CL_NEWNET))
+    if entered < 0 { throw SyscallError(call: "setns", object: "the container's network namespace", errno: -entered) }
+    defer {
+      // A thread that cannot come home would do the next container's work in the wrong namespace.
+      if cl_setns(own.raw, Int32(CL_NEWNET)) < 0 { fatalError("cannot return to the host's network namespace") }
+    }
+    try self.init()
+  }
+
+  static func check(_ result: Int32, _ call: String, _ object: String) throws(SyscallError) {
+    guard result < 0 else { return }
+    let code = -result
+    let errno =
+      switch UInt32(code) {
+      case NLE_EXIST.magnitude32: EEXIST
+      case NLE_OBJ_NOTFOUND.magnitude32, NLE_NODEV.magnitude32: ENODEV
+      case NLE_PERM.magnitude32: EPERM
+      case NLE_BUSY.magnitude32: EBUSY
+      case NLE_NOMEM.magnitude32: ENOMEM
+      case NLE_OPNOTSUPP.magnitude32: EOPNOTSUPP
+      default: EINVAL
+      }
+    throw SyscallError(call: call, object: object, errno: errno, detail: String(cString: nl_geterror(result)))
+  }
+
+  /// The index of an interface; 0 when there is none.
+  func index(of name: String) -> Int32 {
+    var link: OpaquePointer?
+    guard rtnl_link_get_kernel(socket, 0, name, &link) == 0, let link else { return 0 }
+    defer { rtnl_link_put(link) }
+    return rtnl_link_get_ifindex(link)
+  }
+
+  func addBridge(_ name: String) throws(SyscallError) {
+    let link = rtnl_link_bridge_alloc()
+    defer { rtnl_link_put(link) }
+    rtnl_link_set_name(link, name)
+    try Self.check(rtnl_link_add(socket, link, NLM_F_CREATE | NLM_F_EXCL), "rtnl_link_add", "bridge \(name)")
+  }
+
+  /// A pair of virtual interfaces: `name` here in `bridge`, its peer as `eth0` in the namespace.
+  func addPair(_ name: String, bridge: Int32, peerNamespace: Int32) throws(SyscallError) {
+    guard let link = rtnl_link_veth_alloc() else { throw SyscallError(call: "rtnl_link_veth_alloc", object: name, errno: ENOMEM) }
+    defer { rtnl_link_put(link) }
+    let peer = rtnl_link_veth_get_peer(link)
+    defer { rtnl_link_put(peer) }
+    rtnl_link_set_name(link, name)
+    rtnl_link_set_master(link, bridge)
+    rtnl_link_set_flags(link, UInt32(IFF_UP))
+    rtnl_link_set_name(peer, "eth0")
+    rtnl_link_set_ns_fd(peer, peerNamespace)
+    try Self.check(rtnl_link_add(socket, link, NLM_F_CREATE | NLM_F_EXCL), "rtnl_link_add", "veth \(name)")
+  }
+
+  func bringUp(_ index: Int32) throws(SyscallError) {
+    let change = rtnl_link_alloc()
+    defer { rtnl_link_put(change) }
+    rtnl_link_set_ifindex(change, index)
+    rtnl_link_set_flags(change, UInt32(IFF_UP))
+    try Self.check(rtnl_link_change(socket, change, change, 0), "rtnl_link_change", "interface \(index)")
+  }
+
+  func removeLink(_ name: String) throws(SyscallError) {
+    let link = rtnl_link_alloc()
+    defer { rtnl_link_put(link) }
+    rtnl_link_set_name(link, name)
+    do {
+      try Self.check(rtnl_link_delete(socket, link), "rtnl_link_delete", name)
+    } catch where error.errno == ENODEV {
+      return
+    }
+  }
+
+  /// `text` is an address with its prefix length: `10.128.0.1/16`.
+  func addAddress(_ text: String, to index: Int32) throws(SyscallError) {
+    var local: OpaquePointer?
+    try Self.check(nl_addr_parse(text, AF_INET, &local), "nl_addr_parse", text)
+    defer { nl_addr_put(local) }
+    let address = rtnl_addr_alloc()
+    defer { rtnl_addr_put(address) }
+    rtnl_addr_set_ifindex(address, index)
+    try Self.check(rtnl_addr_set_local(address, local), "rtnl_addr_set_local", text)
+    do {
+      try Self.check(rtnl_addr_add(socket, address, 0), "rtnl_addr_add", text)
+    } catch where error.errno == EEXIST {
+      return
+    }
+  }
+
+  func addDefaultRoute(gateway: String, over index: Int32) throws(SyscallError) {
+    var destination: OpaquePointer?
+    var via: OpaquePointer?
+    try Self.check(nl_addr_parse("0.0.0.0/0", AF_INET, &destination), "nl_addr_parse", "0.0.0.0/0")
+    defer { nl_addr_put(destination) }
+    try Self.check(nl_addr_parse(gateway, AF_INET, &via), "nl_addr_parse", gateway)
+    defer { nl_addr_put(via) }
+    let route = rtnl_route_alloc()
+    defer { rtnl_route_put(route) }
+    rtnl_route_set_family(route, UInt8(AF_INET))
+    rtnl_route_set_dst(route, destination)
+    let hop = rtnl_route_nh_alloc()
+    rtnl_route_nh_set_ifindex(hop, index)
+    rtnl_route_nh_set_gateway(hop, via)
+    rtnl_route_add_nexthop(route, hop)
+    try Self.check(rtnl_route_add(socket, route, 0), "rtnl_route_add", "default via \(gateway)")
+  }
+}
+
+extension FixedWidthInteger {
+  fileprivate var magnitude32: UInt32 { UInt32(truncatingIfNeeded: self) }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import CLinux
+import Glibc
+import JSONRPC
+import LinuxKernel
+import Logging
+import Synchronization
+
+/// The privileged part of the agent: serves `node.sock`, keeps its sub-systems running, and does for the container
+/// controller what needs privilege.
+public final class NodeController: Sendable {
+  private let instance: Instance
+  private let logger: Logger
+  private let lock: SharedDescriptor
+  private let identity: ControllerIdentity
+  private let number: InstanceNumber
+  private let cgroups: any CgroupHierarchy
+  private let broker: HostBroker
+  private let containers: Subsystem
+  private let notify: NotifySocket
+
+  /// Claims the instance.
+  ///
+  /// - Throws: `already exists` when another node controller has it.
+  public init(instance: Instance, logger: Logger) throws {
+    self.instance = instance
+    self.logger = logger
+    umask(0o022)
+    for directory in [instance.runDirectory, instance.stateDirectory, instance.logDirectory] {
+      try FileSystem.makeDirectories(directory, mode: 0o755)
+    }
+    do {
+      lock = SharedDescriptor(try FileSystem.lock(instance.lockFile))
+    } catch where error.errno == EWOULDBLOCK {
+      throw RPCError(.alreadyExists, "an agent with the root \(instance.root) runs already")
+    }
+    number = try InstanceNumber.claim(for: instance)
+    identity = ControllerIdentity(instance: instance)
+    for directory in [instance.controllerState, instance.controllerRun] {
+      try FileSystem.makeDirectory(directory, mode: 0o700)
+      try FileSystem.owner(directory, uid: identity.uid, gid: identity.gid)
+    }
+    cgroups = try AgentCgroup.prepare(for: instance)
+    broker = try HostBroker(
+      instance: instance, number: number, controller: identity, cgroups: cgroups, logger: logger)
+    let notifyPath = "\(instance.runDirectory)/notify"
+    notify = try NotifySocket(path: notifyPath, group: identity.gid)
+    containers = Subsystem(
+      .init(
+        name: "container-controller",
+        arguments: ["nodeagent", "container-controller", "--root", instance.root],
+        environment: Self.environment(notify: notifyPath), identity: identity,
+        socket: instance.containerSocket,
+        pidFile: "\(instance.runDirectory)/container-controller.pid"),
+      logger: logger)
+  }
+
+  /// Only what the container controller is meant to see.
+  private static func environment(notify: String) -> [String] {
+    var environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "NOTIFY_SOCKET=\(notify)", "LISTEN_FDS=1"]
+    for name in ["NODEAGENT_LOG", "NODEAGENT_FAULT_POINT"] {
+      if let value = getenv(name) { environment.append("\(name)=\(String(cString: value))") }
+    }
+    return environment
+  }
+
+  /// How a run ends.
+  public enum End: Sendable {
+    case keepContainers
+    case stopContainers
+  }
+
+  /// Serves until it is told to end: by `node.shutdown`, or by `signals`.
+  public func run(signals: AsyncStream<End>, started: @Sendable (SubsystemView) -> Void) async throws {
+    let (ends, end) = AsyncStream.makeStream(of: End.self)
+    var router = RPCRouter(
+      title: "nodeagent node", summary: "The node controller of one host.", version: AgentVersion.current)
+    addMethods(to: &router) { end.yield($0) }
+    let policy = RolePolicy(operatorGIDs: [identity.gid], containerControllerUID: identity.uid)
+    let server = try RPCServer(router: router, policy: policy, logger: logger)
+    try notify.listen { [containers] sender in Task { await containers.ready(from: sender) } }
+    let listening = try AgentSocket.listen(instance.nodeSocket, group: identity.gid)
+    try await server.start(try listening.duplicate())
+    await containers.start()
+    await containers.waitUntilSettled()
+    started(await containers.view)
+    logger.info("available", metadata: ["root": "\(instance.root)", "instance": "\(number.value)"])
+
+    let forwarding = Task { for await signal in signals { end.yield(signal) } }
+    var how = End.keepContainers
+    for await asked in ends {
+      how = asked
+      break
+    }
+    forwarding.cancel()
+    logger.info("stopping", metadata: ["containers": how == .keepContainers ? "kept" : "stopped"])
+    await containers.stop(signal: how == .keepContainers ? SIGTERM : SIGINT)
+    await server.stop()
+    if how == .stopContainers { try await Blocking.run { [broker] in try broker.shutDown() } }
+    for path in [instance.nodeSocket, instance.containerSocket, "\(instance.runDirectory)/notify"] {
+      try FileSystem.remove(path)
+    }
+  }
+
+  private func addMethods(to router: inout RPCRouter, end: @escaping @Sendable (End) -> Void) {
+    router.on(NodeMethods.info) { [self] _, _ in
+      let release = try FileSystem.readText("/proc/sys/kernel/osrelease")
+      return NodeInfo(
+        version: AgentVersion.current, instance: instance.id, root: instance.root, pid: getpid(),
+        kernel: String(release.filter { !$0.isWhitespace }), cgroups: try layout().mode.rawValue,
+        pool: number.pool.text, bridge: number.bridge, subsystems: [await containers.view])
+    }
+    router.on(NodeMethods.doctor) { [self] _, _ in
+      let doctor = Doctor(instance: instance, layout: try layout(), network: broker.network)
+      return try await Blocking.run { doctor.examine() }
+    }
+    router.on(NodeMethods.shutdown) { _, params in
+      end(params.keepContainers == true ? .keepContainers : .stopContainers)
+      return Empty()
+    }
+    router.onStream(HostMethods.open) { [self] context, _ in
+      // Only the process that was started for it: the uid alone could be another program's of that user.
+      guard await containers.pid == context.peer.credentials.pid else {
+        throw RPCError(.permissionDenied, "host calls are for the running container controller only")
+      }
+      let session = HostSession(broker: broker, peer: context.peer, logger: logger)
+      return (
+        Empty(),
+        { socket in
+          do {
+            let own = SharedDescriptor(try Descriptor.copy(of: socket.descriptor))
+            try NamedThread.start("host-session") { session.serve(own) }
+          } catch {
+            session.logger.error("cannot serve a host channel", metadata: ["error": "\(error)"])
+          }
+        }
+      )
+    }
+  }
+
+  private func layout() throws -> CgroupLayout { try CgroupLayout.current() }
+}

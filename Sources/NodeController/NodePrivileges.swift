@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import CLinux
+import JSONRPC
+import LinuxKernel
+
+/// What the node controller keeps of root's capabilities.
+public enum NodePrivileges {
+  /// Mounts and namespaces, the network, files and ids of containers, and to take capabilities from those it starts.
+  public static let needed: CapabilitySet = [
+    .chown, .dacOverride, .dacReadSearch, .fileOwner, .fileSetId, .kill, .setGid, .setUid, .setPcap, .netAdmin,
+    .sysPtrace, .sysAdmin,
+  ]
+
+  /// Drops all others, from the bounding set too. Must come before the process has a second thread: capabilities belong
+  /// to threads (capabilities(7)).
+  public static func drop() throws {
+    let permitted = try CapabilitySet.permitted()
+    guard permitted.isSuperset(of: needed) else {
+      throw RPCError(
+        .permissionDenied,
+        "the node controller needs root with \(needed.subtracting(permitted).memberNames.joined(separator: ", ")); start it as root")
+    }
+    func check(_ result: Int32, _ call: String) throws {
+      if result < 0 { throw SyscallError(call: call, object: "this process", errno: -result) }
+    }
+    try check(cl_bound_capabilities(needed.rawValue), "prctl(PR_CAPBSET_DROP)")
+    try check(cl_capset(needed.rawValue, needed.rawValue, 0), "capset")
+    try check(cl_prctl(CL_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+  }
+}
