@@ -228,10 +228,12 @@ public enum FileSystem {
     return try names(in: directory.raw, object: path)
   }
 
-  /// Takes an exclusive lock on a file (`flock(2)`), made if needed; `EWOULDBLOCK` when another process holds it.
-  public static func lock(_ path: String, mode: UInt32 = 0o600) throws(SyscallError) -> Descriptor {
-    let file = try open(path, flags: O_RDWR | O_CREAT | O_NOFOLLOW, mode: mode)
-    try check(cl_lock_exclusive(file.raw), "flock", path)
+  /// Takes an exclusive lock on a file (`flock(2)`), made if needed; `nil` when another process holds it.
+  public static func lock(_ path: String, mode: UInt32 = 0o600) throws(SyscallError) -> SharedDescriptor? {
+    let file = SharedDescriptor(try open(path, flags: O_RDWR | O_CREAT | O_NOFOLLOW, mode: mode))
+    let result = cl_lock_exclusive(file.raw)
+    if result == -EWOULDBLOCK { return nil }
+    try check(result, "flock", path)
     return file
   }
 

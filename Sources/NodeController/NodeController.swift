@@ -32,11 +32,10 @@ public final class NodeController: Sendable {
     for directory in [instance.runDirectory, instance.stateDirectory, instance.logDirectory] {
       try FileSystem.makeDirectories(directory, mode: 0o755)
     }
-    do {
-      lock = SharedDescriptor(try FileSystem.lock(instance.lockFile))
-    } catch where error.errno == EWOULDBLOCK {
+    guard let lock = try FileSystem.lock(instance.lockFile) else {
       throw RPCError(.alreadyExists, "an agent with the root \(instance.root) runs already")
     }
+    self.lock = lock
     number = try InstanceNumber.claim(for: instance)
     identity = ControllerIdentity(instance: instance)
     for directory in [instance.controllerState, instance.controllerRun] {

@@ -15,9 +15,9 @@ final class InstanceNumber: Sendable {
   let value: Int
   private let lock: SharedDescriptor
 
-  private init(_ value: Int, lock: consuming Descriptor) {
+  private init(_ value: Int, lock: SharedDescriptor) {
     self.value = value
-    self.lock = SharedDescriptor(lock)
+    self.lock = lock
   }
 
   /// The first uid of the instance; 1,024 ranges of 65,536 follow. They lie above those of systemd's containers and
@@ -58,12 +58,7 @@ final class InstanceNumber: Sendable {
   /// `nil` when another instance holds the number or has files that belong to its uids.
   private static func take(_ number: Int, for instance: Instance, checkOwner: Bool) throws -> InstanceNumber? {
     let path = "\(directory)/\(number)"
-    let lock: Descriptor
-    do {
-      lock = try FileSystem.lock(path, mode: 0o644)
-    } catch where error.errno == EWOULDBLOCK {
-      return nil
-    }
+    guard let lock = try FileSystem.lock(path, mode: 0o644) else { return nil }
     let owner = String(decoding: try FileSystem.readAll(lock.raw, limit: 4096, object: path), as: UTF8.self)
       .split(separator: "\n").first.map(String.init)
     if checkOwner, let owner, owner != instance.root {
