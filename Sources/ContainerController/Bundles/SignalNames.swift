@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import Glibc
+
+/// Signals by name and number (signal(7)).
+public enum SignalNames {
+  private static let numbers: [String: Int32] = [
+    "HUP": SIGHUP, "INT": SIGINT, "QUIT": SIGQUIT, "ILL": SIGILL, "TRAP": SIGTRAP, "ABRT": SIGABRT, "BUS": SIGBUS,
+    "FPE": SIGFPE, "KILL": SIGKILL, "USR1": SIGUSR1, "SEGV": SIGSEGV, "USR2": SIGUSR2, "PIPE": SIGPIPE,
+    "ALRM": SIGALRM, "TERM": SIGTERM, "CHLD": SIGCHLD, "CONT": SIGCONT, "STOP": SIGSTOP, "TSTP": SIGTSTP,
+    "TTIN": SIGTTIN, "TTOU": SIGTTOU, "URG": SIGURG, "XCPU": SIGXCPU, "XFSZ": SIGXFSZ, "VTALRM": SIGVTALRM,
+    "PROF": SIGPROF, "WINCH": SIGWINCH, "IO": SIGIO, "PWR": SIGPWR, "SYS": SIGSYS,
+  ]
+
+  /// The number of `TERM`, `SIGTERM`, `sigterm` or `15`.
+  public static func number(_ text: String) -> Int32? {
+    if let number = Int32(text) { return (1...64).contains(number) ? number : nil }
+    let upper = text.uppercased()
+    return numbers[upper.hasPrefix("SIG") ? String(upper.dropFirst(3)) : upper]
+  }
+
+  /// `SIGTERM`, or `signal 40`.
+  public static func name(_ number: Int32) -> String {
+    numbers.first { $0.value == number }.map { "SIG\($0.key)" } ?? "signal \(number)"
+  }
+}
