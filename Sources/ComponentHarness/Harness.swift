@@ -67,6 +67,8 @@ public struct Harness: ~Copyable {
     state = try descriptors[1].duplicate()
     channels = ControlChannels(first: Descriptor(owning: channel), listener: try descriptors[2].duplicate())
     signals = try SignalDescriptor.open()
+    // The end of an earlier run is not this one's.
+    try FileSystem.remove(ExitRecord.fileName, in: state.raw)
     log = LogSegments(directory: state.raw, settings: plan.log)
 
     let executor = PlanExecutor(kernel: LiveKernel(), root: root.raw, slots: descriptors.dropFirst(3).map(\.raw))

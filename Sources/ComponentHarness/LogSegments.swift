@@ -81,10 +81,10 @@ public struct LogSegments: ~Copyable {
   private mutating func openIfNeeded() throws(SyscallError) {
     if file != nil { return }
     if number == 0 {
-      number = (try FileSystem.names(in: directory)).compactMap(Self.segmentNumber).max() ?? 1
+      number = (try FileSystem.names(in: directory)).compactMap(LogSegmentName.number).max() ?? 1
     }
     let opened = try FileSystem.open(
-      Self.name(number), in: directory, flags: O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, mode: 0o640)
+      LogSegmentName.name(number), in: directory, flags: O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, mode: 0o640)
     size = UInt64(max(0, try FileSystem.status(of: opened.raw).size))
     file = consume opened
   }
@@ -95,17 +95,7 @@ public struct LogSegments: ~Copyable {
     guard number > UInt64(settings.segments) else { return }
     let oldest = number - UInt64(settings.segments)
     for name in (try? FileSystem.names(in: directory)) ?? [] {
-      if let old = Self.segmentNumber(name), old <= oldest { try? FileSystem.remove(name, in: directory) }
+      if let old = LogSegmentName.number(name), old <= oldest { try? FileSystem.remove(name, in: directory) }
     }
-  }
-
-  public static func name(_ number: UInt64) -> String {
-    let digits = String(number)
-    return "log." + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
-  }
-
-  public static func segmentNumber(_ name: String) -> UInt64? {
-    guard name.hasPrefix("log."), name.count >= 10 else { return nil }
-    return UInt64(name.dropFirst(4))
   }
 }

@@ -7,6 +7,8 @@ import LinuxKernel
 ///
 /// One line: `exited CODE MICROSECONDS` or `signaled NUMBER MICROSECONDS`, microseconds since 1970.
 public struct ExitRecord: Sendable, Equatable {
+  public static let fileName = "exit"
+
   public var status: ExitStatus
   public var time: Int64
 
@@ -34,7 +36,7 @@ public struct ExitRecord: Sendable, Equatable {
     self.time = time
   }
 
-  func write(in directory: Int32) throws(SyscallError) {
-    try FileSystem.replace("exit", in: directory, with: text.utf8, mode: 0o640)
+  public func write(in directory: Int32) throws(SyscallError) {
+    try FileSystem.replace(Self.fileName, in: directory, with: text.utf8, mode: 0o640)
   }
 }

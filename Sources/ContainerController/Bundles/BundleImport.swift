@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import JSONRPC
+import LinuxKernel
+import Logging
+
+/// One upload of an archive over a switched connection: frames in, progress and the result out.
+struct BundleImport: Sendable {
+  let bundles: BundleStore
+  let path: String
+  let params: BundleMethods.Import
+  let logger: Logger
+  let view: @Sendable (BundleRecord) async -> BundleView
+
+  func run(_ socket: FramedSocket) async {
+    do {
+      let received = try await Blocking.run { try receive(socket) }
+      guard let received else { return }
+      let record = try await bundles.add(
+        archive: received.file, size: received.size, digest: received.digest, expected: params.digest
+      ) { bytes in
+        // A caller that does not read its progress is not waited for longer than its socket takes.
+        if let line = try? JSONCoding.encode(ImportProgress(stage: "unpacking", bytes: bytes)) {
+          try? socket.write(StreamFrame(.progress, line))
+        }
+      }
+      let line = try JSONCoding.encode(await view(record))
+      try await Blocking.run { try socket.write(StreamFrame(.result, line)) }
+    } catch {
+      let problem = Self.describe(error)
+      logger.notice("an import failed", metadata: ["error": "\(problem.message)"])
+      if let line = try? JSONCoding.encode(problem) {
+        _ = try? await Blocking.run { try socket.write(StreamFrame(.failure, line)) }
+      }
+    }
+  }
+
+  private static func describe(_ error: any Error) -> RPCError {
+    switch error {
+    case let error as RPCError: error
+    case let error as SyscallError: RPCError(error.errno == 28 ? .noSpace : .kernelRefused, error.description)
+    default: RPCError(.internalError, "\(error)")
+    }
+  }
+
+  private struct Received: Sendable {
+    var file: SharedDescriptor
+    var size: UInt64
+    var digest: String
+  }
+
+  /// Receives the archive; `nil` when the caller went away before its end.
+  private func receive(_ socket: FramedSocket) throws -> Received? {
+    let upload = try BundleStore.Upload(path: path)
+    while let frame = try socket.read() {
+      guard frame.kind == .input else { throw RPCError(.invalidRequest, "an archive comes in input frames") }
+      if frame.payload.isEmpty {
+        return Received(file: upload.file, size: upload.size, digest: upload.digest)
+      }
+      try upload.add(frame.payload)
+    }
+    return nil
+  }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import CLinux
+import Glibc
+import JSONRPC
+import LinuxKernel
+import Logging
+
+/// The unprivileged part of the agent that builds and keeps containers: serves `container.sock`.
+public final class ContainerController: Sendable {
+  private let instance: Instance
+  private let logger: Logger
+  private let watcher: DescriptorWatcher
+  private let host: HostClient
+  private let events = EventLog()
+  private let bundles: BundleStore
+  private let registry: ContainerRegistry
+
+  /// - Parameter cgroups: where the node controller makes the containers' groups, for reading.
+  public init(instance: Instance, cgroups: any CgroupHierarchy, unifiedCgroups: Bool, logger: Logger) throws {
+    self.instance = instance
+    self.logger = logger
+    umask(0o077)
+    watcher = try DescriptorWatcher(name: "watch")
+    host = HostClient(instance: instance)
+    bundles = BundleStore(instance: instance, host: host, events: events)
+    guard let harness = Executables.harness else {
+      throw RPCError(.unavailable, "nodeagent-harness is not beside \(Executables.own); the installation is incomplete")
+    }
+    let faults = FaultPoint(instance: instance)
+    let launcher = Launcher(
+      instance: instance, host: host, watcher: watcher,
+      harness: SharedDescriptor(try FileSystem.open(harness, flags: FileSystem.pathOnly)),
+      unifiedCgroups: unifiedCgroups, nameServers: Self.nameServers(), faults: faults)
+    registry = ContainerRegistry(
+      services: ContainerServices(
+        host: host, launcher: launcher, watcher: watcher, store: ContainerFileStore(instance: instance),
+        cgroups: cgroups, events: events, faults: faults, logger: logger),
+      bundles: bundles)
+  }
+
+  private static func nameServers() -> [String] {
+    ((try? FileSystem.readText("/etc/resolv.conf", limit: 64 << 10)) ?? "").split(separator: "\n")
+      .map(String.init).filter { $0.hasPrefix("nameserver ") || $0.hasPrefix("search ") || $0.hasPrefix("options ") }
+  }
+
+  /// How a run ends.
+  public enum End: Sendable {
+    case keepContainers
+    case stopContainers
+  }
+
+  /// Serves on a listening socket until `ends` says how to end.
+  public func run(_ listening: consuming Descriptor, ends: AsyncStream<End>) async throws {
+    let shared = SharedDescriptor(listening)
+    let inventory = try await host.call(HostMethods.inventory, Empty())
+    try await bundles.load(templates: inventory.templates)
+    try await registry.load(inventory)
+    var router = RPCRouter(
+      title: "nodeagent containers", summary: "The container controller of one host.", version: AgentVersion.current)
+    addContainerMethods(to: &router)
+    addBundleMethods(to: &router)
+    addTopics(to: &router)
+    let server = try RPCServer(router: router, policy: RolePolicy(operatorGIDs: [getgid()]), logger: logger)
+    try await server.start(try shared.duplicate())
+    Self.notifyReady()
+    logger.info("available")
+    for await end in ends {
+      logger.info("stopping", metadata: ["containers": end == .keepContainers ? "kept" : "stopped"])
+      if end == .stopContainers { await registry.stopAll() }
+      break
+    }
+    await server.stop()
+  }
+
+  /// Tells the supervisor (sd_notify(3)).
+  private static func notifyReady() {
+    guard let path = getenv("NOTIFY_SOCKET").map({ String(cString: $0) }),
+      let socket = try? UnixSocket.connect(path, kind: .datagram)
+    else { return }
+    try? UnixSocket.send(Array("READY=1".utf8), to: socket.raw)
+  }
+
+  // MARK: - Methods
+
+  private func addContainerMethods(to router: inout RPCRouter) {
+    router.on(ContainerMethods.create) { [registry] context, spec in
+      try await registry.create(spec, correlation: context.correlationID).view()
+    }
+    router.on(ContainerMethods.run) { [registry] context, spec in
+      try await registry.run(spec, correlation: context.correlationID)
+    }
+    router.on(ContainerMethods.start) { [registry] context, params in
+      try await registry.find(params.name).start(correlation: context.correlationID)
+    }
+    router.on(ContainerMethods.stop) { [registry] context, params in
+      try await registry.find(params.name).stop(timeout: params.timeout, correlation: context.correlationID)
+    }
+    router.on(ContainerMethods.restart) { [registry] context, params in
+      try await registry.find(params.name).restart(timeout: params.timeout, correlation: context.correlationID)
+    }
+    router.on(ContainerMethods.kill) { [registry] context, params in
+      guard let signal = SignalNames.number(params.signal ?? "KILL") else {
+        throw RPCError(.invalidParams, "params.signal is a signal such as TERM or its number, not \"\(params.signal ?? "")\"")
+      }
+      return try await registry.find(params.name).kill(signal: signal, correlation: context.correlationID)
+    }
+    router.on(ContainerMethods.remove) { [registry] context, params in
+      try await registry.remove(params.name, force: params.force ?? false, correlation: context.correlationID)
+      return Empty()
+    }
+    router.on(ContainerMethods.wait) { [registry] _, params in
+      let container = try await registry.find(params.name)
+      await container.waitUntilAtRest()
+      return await container.view()
+    }
+    router.on(ContainerMethods.list) { [registry] _, query in
+      var views: [ContainerView] = []
+      for container in try await registry.select(query.names) { views.append(await container.view(withUsage: true)) }
+      return views
+    }
+    router.on(ContainerMethods.inspect) { [registry] _, params in try await registry.find(params.name).details() }
+    router.on(ContainerMethods.stats) { [registry] _, query in
+      var all: [ContainerStats] = []
+      for container in try await registry.select(query.names) {
+        if let stats = await container.stats() { all.append(stats) }
+      }
+      return all
+    }
+    router.on(LogMethods.read) { [registry] _, query in
+      let filter = try LogFilter(query)
+      let reader = LogReader(directory: try await registry.find(query.name).stateDirectory)
+      let count = min(max(0, query.last ?? 10_000), 10_000)
+      return try await Blocking.run { try reader.last(count, filter).map(\.entry) }
+    }
+    router.on(EventMethods.list) { [events] _, query in events.list(query) }
+    router.onStream(ContainerMethods.exec) { [registry] _, request in
+      try await Self.exec(request, in: try await registry.find(request.name))
+    }
+  }
+
+  private static func exec(_ request: ContainerMethods.ExecRequest, in container: Container) async throws
+    -> (ContainerMethods.ExecStarted, StreamBody)
+  {
+    let terminal = request.terminal ?? false
+    let pipes = terminal ? [] : [try Pipe(), try Pipe(), try Pipe()]
+    let (id, start) = try await container.exec(
+      request, files: terminal ? [] : [pipes[0].reading, pipes[1].writing, pipes[2].writing])
+    let master = try await start.untilStarted()
+    if let master {
+      cl_set_nonblocking(master.raw, true)
+      if let rows = request.rows, let columns = request.columns { cl_set_window_size(master.raw, rows, columns) }
+    }
+    let input = master ?? pipes.first?.writing
+    let outputs: [(descriptor: SharedDescriptor, kind: StreamFrame.Kind)] =
+      master.map { [($0, .output)] } ?? [(pipes[1].reading, .output), (pipes[2].reading, .error)]
+    return (
+      ContainerMethods.ExecStarted(id: id),
+      { socket in
+        guard let own = try? Descriptor.copy(of: socket.descriptor) else { return }
+        let stream = ExecStream(
+          socket: FramedSocket(SharedDescriptor(own)), start: start, input: input, outputs: outputs, terminal: master,
+          signal: { signal in Task { await container.signalExec(id, signal) } })
+        // On failure the socket closes with `own`, and the caller sees the end.
+        try? NamedThread.start("exec-\(id)") { stream.run() }
+      }
+    )
+  }
+
+  private func addBundleMethods(to router: inout RPCRouter) {
+    router.on(BundleMethods.list) { [self] _, _ in
+      var views: [BundleView] = []
+      for record in await bundles.all { views.append(await view(record)) }
+      return views
+    }
+    router.on(BundleMethods.inspect) { [self] _, params in
+      let record = try await bundles.find(params.bundle)
+      return BundleDetails(summary: await view(record), descriptor: record.descriptor)
+    }
+    router.on(BundleMethods.remove) { [self] _, params in
+      let record = try await bundles.find(params.bundle)
+      try await bundles.remove(record.digest, usedBy: await registry.users(of: record.digest))
+      return Empty()
+    }
+    router.onStream(BundleMethods.importArchive) { [self] _, params in
+      let upload = BundleImport(
+        bundles: bundles, path: await bundles.nextUploadPath(), params: params, logger: logger,
+        view: { [self] in await view($0) })
+      return (Empty(), { socket in await upload.run(socket) })
+    }
+  }
+
+  private func view(_ record: BundleRecord) async -> BundleView {
+    BundleView(
+      name: record.descriptor.name, version: record.descriptor.version, digest: record.digest, size: record.size,
+      files: record.files, imported: record.imported, notes: record.notes,
+      containers: await registry.users(of: record.digest))
+  }
+
+  private func addTopics(to router: inout RPCRouter) {
+    router.onTopic(EventMethods.topic) { [events] _, query, sink in
+      for await event in events.stream(query) where query.accepts(event) { sink.offer(event) }
+    }
+    router.onTopic(LogMethods.topic) { [registry, watcher] _, query, sink in
+      let filter = try LogFilter(query)
+      let container = try await registry.find(query.name)
+      let reader = LogReader(directory: await container.stateDirectory)
+      try await LogFollower(container: container, reader: reader, watcher: watcher)
+        .run(query, filter: filter, sink: sink)
+    }
+    router.onTopic(ContainerMethods.statsTopic) { [registry] _, query, sink in
+      let interval = max(100, query.interval ?? 1000)
+      while !Task.isCancelled {
+        for container in try await registry.select(query.names) {
+          if let stats = await container.stats() { sink.offer(stats) }
+        }
+        try await Task.sleep(for: .milliseconds(interval))
+      }
+    }
+  }
+}

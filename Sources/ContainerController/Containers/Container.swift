@@ -1,0 +1,519 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Glibc
+import JSONRPC
+import LaunchPlan
+import LinuxKernel
+import Logging
+
+/// One container: its life-cycle, one operation at a time.
+///
+/// Operations go through the mailbox; what happens to the container (it becomes ready, it ends) is put there too. Only
+/// looking at it does not wait.
+actor Container {
+  nonisolated let name: String
+  private let services: ContainerServices
+  private let mailbox = Mailbox()
+  private var record: ContainerRecord
+  private var life: Lifecycle
+  private var process: ContainerProcess?
+  private var statusText: String?
+  private var restart = RestartDecision()
+  private var restarting: Task<Void, Never>?
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+  private var sample: (time: UInt64, cpu: UInt64)?
+  private var lastPercent: Double?
+  private var execs: [UInt64: ExecStart] = [:]
+  private var nextExec: UInt64 = 1
+
+  init(_ record: ContainerRecord, life: Lifecycle, services: ContainerServices) {
+    name = record.spec.name
+    self.record = record
+    self.life = life
+    self.services = services
+  }
+
+  // MARK: - Looking
+
+  var state: ContainerState { life.state }
+  var spec: ContainerSpec { record.spec }
+  var digest: String { record.digest }
+  var stateDirectory: String { record.stateDirectory }
+
+  /// True when it does not run and nothing is going to start it.
+  var isAtRest: Bool { !life.state.isRunning && restarting == nil }
+
+  func view(withUsage: Bool = false) async -> ContainerView {
+    var view = ContainerView(
+      name: name, bundle: record.reference, digest: record.digest, state: life.state, created: record.created,
+      firstUID: record.firstUID)
+    view.reason = life.reason
+    view.started = record.started.map { Timestamp.text(microseconds: $0) }
+    view.finished = life.state.isRunning ? nil : record.finished.map { Timestamp.text(microseconds: $0) }
+    view.exitCode = life.state.isRunning ? nil : record.exitCode
+    view.exitSignal = life.state.isRunning ? nil : record.exitSignal
+    view.outOfMemory = record.outOfMemory
+    view.restarts = record.restarts
+    view.memoryLimit = record.resources.memory
+    view.statusText = statusText
+    view.endpoints = endpoints()
+    if let process {
+      view.pid = process.runtime.pid
+      view.address = process.runtime.address
+      view.uptimeMilliseconds = max(0, (Clock.wallMicroseconds() - process.runtime.started) / 1000)
+      if withUsage, let usage = await usage() {
+        view.memory = usage.memory
+        view.cpuPercent = percent(usage)
+      }
+    }
+    return view
+  }
+
+  private func endpoints() -> [EndpointView] {
+    record.descriptor.endpoints.map { endpoint in
+      let published = process?.runtime.publications.first { $0.name == endpoint.name }
+      return EndpointView(
+        name: endpoint.name, proto: endpoint.proto.rawValue, port: endpoint.port, scope: endpoint.scope.rawValue,
+        hostAddress: published == nil ? nil : "127.0.0.1", hostPort: published?.hostPort)
+    }
+  }
+
+  func details() async -> ContainerDetails {
+    ContainerDetails(
+      summary: await view(withUsage: true), spec: record.spec, descriptor: record.descriptor,
+      cgroups: process?.runtime.cgroups ?? [], directory: services.launcher.runDirectory(name),
+      logDirectory: record.stateDirectory)
+  }
+
+  func stats() async -> ContainerStats? {
+    guard life.state.isRunning, let usage = await usage() else { return nil }
+    return ContainerStats(
+      name: name, time: Timestamp.now, state: life.state, cpuPercent: percent(usage), usage: Usage(usage))
+  }
+
+  private func usage() async -> CgroupUsage? {
+    let (cgroups, name) = (services.cgroups, name)
+    return try? await Blocking.run { cgroups.usage(of: name) }
+  }
+
+  /// Of one processor since the last look, or since the start; two looks within 200 ms share an answer.
+  private func percent(_ usage: CgroupUsage) -> Double? {
+    guard let cpu = usage.cpuMicroseconds, let process else { return nil }
+    let now = Clock.monotonicNanoseconds()
+    guard let last = sample else {
+      sample = (now, cpu)
+      let ran = Double(max(1, Clock.wallMicroseconds() - process.runtime.started))
+      lastPercent = Double(cpu) / ran * 100
+      return lastPercent
+    }
+    guard now - last.time >= 200_000_000 else { return lastPercent }
+    sample = (now, cpu)
+    lastPercent = Double(cpu &- min(cpu, last.cpu)) * 1000 / Double(now - last.time) * 100
+    return lastPercent
+  }
+
+  // MARK: - Operations
+
+  func start(correlation: String?) async throws -> ContainerView {
+    try await mailbox.perform { try await self.doStart(correlation: correlation, byPolicy: false) }
+  }
+
+  func stop(timeout: Int64?, correlation: String?) async throws -> ContainerView {
+    try await mailbox.perform { try await self.doStop(timeout: timeout, correlation: correlation) }
+  }
+
+  func restart(timeout: Int64?, correlation: String?) async throws -> ContainerView {
+    try await mailbox.perform {
+      _ = try await self.doStop(timeout: timeout, correlation: correlation)
+      return try await self.doStart(correlation: correlation, byPolicy: false)
+    }
+  }
+
+  func kill(signal: Int32, correlation: String?) async throws -> ContainerView {
+    try await mailbox.perform { try await self.doKill(signal, correlation: correlation) }
+  }
+
+  func remove(force: Bool, correlation: String?) async throws {
+    try await mailbox.perform { try await self.doRemove(force: force, correlation: correlation) }
+  }
+
+  /// Returns when it is at rest.
+  func waitUntilAtRest() async {
+    while !isAtRest { await withCheckedContinuation { waiting.append($0) } }
+  }
+
+  private func transition(_ event: Lifecycle.Event, correlation: String?) throws {
+    do {
+      try life.apply(event)
+    } catch {
+      throw RPCError(
+        .wrongState, "container \(name) is \(error.state.rawValue)",
+        data: ["state": .string(error.state.rawValue)])
+    }
+    record.state = life.state
+    record.reason = life.reason
+    services.events.add(
+      kind: "container", name: name, event: life.state.rawValue, cause: life.reason, correlation: correlation)
+    if isAtRest { wake() }
+  }
+
+  private func wake() {
+    for waiter in waiting { waiter.resume() }
+    waiting = []
+  }
+
+  /// What cannot be written now is written with the next change; the container goes on.
+  private func save(durable: Bool = false) {
+    do {
+      try services.store.write(record, durable: durable)
+    } catch {
+      services.logger.error("cannot write a container's record", metadata: ["container": "\(name)", "error": "\(error)"])
+    }
+  }
+
+  private func doStart(correlation: String?, byPolicy: Bool) async throws -> ContainerView {
+    if life.state.isRunning { throw RPCError(.wrongState, "container \(name) runs already") }
+    if !byPolicy {
+      restart.reset()
+      restarting?.cancel()
+    }
+    restarting = nil
+    try transition(.startAsked, correlation: correlation)
+    record.wanted = true
+    record.outOfMemory = false
+    statusText = nil
+    sample = nil
+    save()
+    do {
+      let process = try await services.launcher.launch(name, record)
+      record.started = process.runtime.started
+      attach(process)
+      if record.descriptor.readiness == .started { try transition(.ready, correlation: correlation) }
+    } catch {
+      let problem = error as? RPCError ?? RPCError(.startFailed, "\(error)")
+      record.wanted = false
+      record.finished = Clock.wallMicroseconds()
+      record.exitCode = nil
+      record.exitSignal = nil
+      await releaseHost()
+      try transition(.startFailed(problem.message), correlation: correlation)
+      save()
+      throw problem.code == .internalError || problem.code == .kernelRefused
+        ? RPCError(.startFailed, problem.message, data: problem.data) : problem
+    }
+    save()
+    return await view()
+  }
+
+  private func attach(_ process: ContainerProcess) {
+    self.process = process
+    process.connection.start(
+      { event, descriptor in self.mailboxPost { await self.received(event, descriptor, from: process) } },
+      ended: {})
+    do {
+      try process.whenEnded(services.watcher) { self.mailboxPost { await self.ended(process, correlation: nil) } }
+    } catch {
+      services.logger.error("cannot watch a container", metadata: ["container": "\(name)", "error": "\(error)"])
+    }
+  }
+
+  private nonisolated func mailboxPost(_ body: @escaping @Sendable () async -> Void) { mailbox.post(body) }
+
+  private func received(_ event: HarnessEvent, _ descriptor: SharedDescriptor?, from process: ContainerProcess) {
+    guard self.process === process else { return }
+    switch event {
+    case .ready:
+      if life.state == .initializing || life.state == .unavailable {
+        try? transition(.ready, correlation: nil)
+        save()
+      }
+    case .statusText(let text): statusText = text
+    case .execStarted(let id): execs[id]?.started(descriptor)
+    case .execFailed(let id, let stage, let errno):
+      execs.removeValue(forKey: id)?.failed(
+        RPCError(.startFailed, "\(stage) failed: \(SyscallError.words(for: errno))"))
+    case .execExited(let id, let status): execs.removeValue(forKey: id)?.exited(status)
+    // Its end is told by the pidfd, which never lies.
+    case .exited, .started, .failed, .status: break
+    }
+  }
+
+  private func doStop(timeout: Int64?, correlation: String?) async throws -> ContainerView {
+    restarting?.cancel()
+    restarting = nil
+    record.wanted = false
+    guard let process, life.state.isRunning else {
+      save()
+      if isAtRest { wake() }
+      return await view()
+    }
+    try transition(.stopAsked, correlation: correlation)
+    save()
+    do {
+      try process.connection.send(.signal(record.descriptor.stop.signal, everyone: false))
+    } catch {
+      // PID 1 forwards what it gets by itself, too.
+      try? process.pidfd.signal(record.descriptor.stop.signal)
+    }
+    services.faults.pass("stop.asked")
+    let patience = Int32(clamping: max(0, timeout ?? record.descriptor.stop.timeoutMilliseconds))
+    let inTime = try await waitForEnd(process, milliseconds: patience)
+    if !inTime { try? process.pidfd.signal(SIGKILL) }
+    await ended(process, correlation: correlation, forced: !inTime)
+    return await view()
+  }
+
+  /// Waits without holding a thread: many containers may be stopping.
+  private func waitForEnd(_ process: ContainerProcess, milliseconds: Int32) async throws -> Bool {
+    let watcher = services.watcher
+    return await withTaskGroup(of: Bool.self) { group in
+      group.addTask {
+        await withTaskCancellationHandler {
+          let (ends, end) = AsyncStream.makeStream(of: Void.self)
+          guard process.pidfd.isRunning(),
+            let copy = try? process.pidfd.descriptor.duplicate(),
+            let watch = try? watcher.watch(copy.raw, { end.finish() })
+          else { return true }
+          for await _ in ends {}
+          watcher.cancel(watch)
+          return !process.pidfd.isRunning()
+        } onCancel: {
+        }
+      }
+      group.addTask {
+        try? await Task.sleep(for: .milliseconds(Int64(milliseconds)))
+        return false
+      }
+      let first = await group.next() ?? false
+      group.cancelAll()
+      return first
+    }
+  }
+
+  private func doKill(_ signal: Int32, correlation: String?) async throws -> ContainerView {
+    guard let process, life.state.isRunning else {
+      throw RPCError(.wrongState, "container \(name) does not run")
+    }
+    if signal == SIGKILL {
+      restarting?.cancel()
+      record.wanted = false
+      if life.state != .stopping { try transition(.stopAsked, correlation: correlation) }
+      try process.pidfd.signal(SIGKILL)
+      await ended(process, correlation: correlation, forced: true)
+    } else {
+      try process.connection.send(.signal(signal, everyone: false))
+    }
+    return await view()
+  }
+
+  private func doRemove(force: Bool, correlation: String?) async throws {
+    if life.state.isRunning {
+      guard force else {
+        throw RPCError(
+          .wrongState, "container \(name) is \(life.state.rawValue); stop it first, or remove it with force",
+          data: ["state": .string(life.state.rawValue)])
+      }
+      _ = try await doStop(timeout: nil, correlation: correlation)
+    }
+    restarting?.cancel()
+    restarting = nil
+    record.wanted = false
+    if life.state != .destroying { try transition(.removeAsked, correlation: correlation) }
+    try services.launcher.forgetRun(name)
+    try await services.host.call(HostMethods.remove, .init(name: name))
+    services.faults.pass("remove.removed")
+    try services.store.remove(name)
+    try transition(.removed, correlation: correlation)
+    wake()
+  }
+
+  // MARK: - The end
+
+  /// PID 1 has ended: finds out how, takes back what the host gave, and decides what comes next.
+  private func ended(_ process: ContainerProcess, correlation: String?, forced: Bool = false) async {
+    guard self.process === process else { return }
+    process.forget(services.watcher)
+    let status = try? await Blocking.run {
+      process.isChild ? try process.pidfd.reap(wait: true) : Self.awaitEnd(process)
+    }
+    // Before the cgroup goes: it alone knows.
+    let usage = await usage()
+    self.process = nil
+    for exec in execs.values { exec.exited(.signaled(SIGKILL, coreDumped: false)) }
+    execs = [:]
+    await finish(
+      reaped: status ?? nil, started: process.runtime.started, oomKills: usage?.oomKills ?? 0,
+      correlation: correlation, forced: forced)
+  }
+
+  private static func awaitEnd(_ process: ContainerProcess) -> ExitStatus? {
+    _ = try? process.pidfd.waitForEnd(milliseconds: 30_000)
+    return nil
+  }
+
+  private func finish(
+    reaped: ExitStatus?, started: Int64?, oomKills: UInt64, correlation: String?, forced: Bool
+  ) async {
+    let exit = (try? FileSystem.readText("\(record.stateDirectory)/\(ExitRecord.fileName)", limit: 128))
+      .flatMap(ExitRecord.init(text:))
+    let status = exit?.status ?? reaped
+    record.finished = exit?.time ?? Clock.wallMicroseconds()
+    record.exitCode = nil
+    record.exitSignal = nil
+    switch status {
+    case .exited(let code): record.exitCode = code
+    case .signaled(let signal, _): record.exitSignal = signal
+    case nil: break
+    }
+    let stopping = life.state == .stopping
+    // A kill for memory counts as the cause unless the workload came through it and ended well.
+    record.outOfMemory = oomKills > 0 && !(stopping && forced) && status != .exited(0)
+    let reason = Self.reason(status, outOfMemory: record.outOfMemory, stopping: stopping, limit: record.resources.memory)
+    await releaseHost()
+    let ran = started.map { Double((record.finished ?? $0) - $0) / 1e6 } ?? 0
+    let pause =
+      stopping || !record.wanted
+      ? nil : restart.next(record.restartPolicy, failed: reason != nil, ranSeconds: ran)
+    if let pause { scheduleRestart(after: pause) } else { record.wanted = false }
+    do {
+      try transition(.ended(reason: reason), correlation: correlation)
+    } catch {
+      services.logger.error("an end in a state without one", metadata: ["container": "\(name)", "error": "\(error)"])
+    }
+    save()
+  }
+
+  private static func reason(_ status: ExitStatus?, outOfMemory: Bool, stopping: Bool, limit: UInt64?) -> String? {
+    if outOfMemory { return "out of memory" }
+    if stopping { return nil }
+    switch status {
+    case .exited(0): return nil
+    case .exited(let code): return "exited with code \(code)"
+    case .signaled(let signal, let dumped):
+      return "ended by \(SignalNames.name(signal))\(dumped ? " (core dumped)" : "")"
+    case nil: return "ended while nobody could see how"
+    }
+  }
+
+  private func releaseHost() async {
+    do {
+      try services.launcher.forgetRun(name)
+      try await services.host.call(HostMethods.release, .init(name: name))
+    } catch {
+      services.logger.error("cannot release a container's resources", metadata: ["container": "\(name)", "error": "\(error)"])
+    }
+  }
+
+  private func scheduleRestart(after pause: Int64) {
+    restarting = Task { [weak self] in
+      try? await Task.sleep(for: .milliseconds(pause))
+      guard !Task.isCancelled, let self else { return }
+      self.mailbox.post { await self.restartByPolicy() }
+    }
+  }
+
+  private func restartByPolicy() async {
+    // A stop that came first has cancelled it.
+    guard restarting != nil, !life.state.isRunning else { return }
+    record.restarts += 1
+    do {
+      _ = try await doStart(correlation: nil, byPolicy: true)
+    } catch {
+      services.logger.notice("a restart failed", metadata: ["container": "\(name)", "error": "\(error)"])
+      record.wanted = true
+      if let pause = restart.next(record.restartPolicy, failed: true, ranSeconds: 0) {
+        scheduleRestart(after: pause)
+      } else {
+        record.wanted = false
+        wake()
+      }
+      save()
+    }
+  }
+
+  // MARK: - After a restart of the controller
+
+  /// Takes up what an earlier controller left: a running container, or its end.
+  func adopt() async {
+    _ = try? await mailbox.perform { await self.doAdopt() }
+  }
+
+  private func doAdopt() async {
+    guard record.state.isRunning || services.launcher.recordedStart(name) != nil else {
+      if record.wanted, record.restartPolicy.condition == .always { scheduleRestart(after: 0) }
+      return
+    }
+    let launcher = services.launcher
+    let name = name
+    let found = try? await Blocking.run { try launcher.adopt(name) }
+    guard let found = found ?? nil, found.started else {
+      launcher.endRecorded(name)
+      // Its cgroup is still there, and with it the count of kills for memory.
+      let oomKills = (await usage())?.oomKills ?? 0
+      life = Lifecycle(state: record.state.isRunning ? record.state : .initializing)
+      await finish(
+        reaped: nil, started: launcher.recordedStart(name), oomKills: oomKills, correlation: nil, forced: false)
+      return
+    }
+    life = Lifecycle(state: .initializing)
+    record.started = found.process.runtime.started
+    attach(found.process)
+    services.logger.info("adopted", metadata: ["container": "\(name)", "pid": "\(found.process.runtime.pid)"])
+    if record.state == .stopping || !record.wanted {
+      // It was being stopped when the controller went.
+      _ = try? await doStop(timeout: nil, correlation: nil)
+    } else if found.ready {
+      try? transition(.ready, correlation: nil)
+    }
+    save()
+  }
+
+  // MARK: - Exec
+
+  /// Asks PID 1 for one more process.
+  func exec(_ request: ContainerMethods.ExecRequest, files: [SharedDescriptor]) async throws -> (UInt64, ExecStart) {
+    guard let process, life.state == .available || life.state == .unavailable || life.state == .initializing else {
+      throw RPCError(.wrongState, "container \(name) is \(life.state.rawValue); exec needs one that runs")
+    }
+    guard let first = request.command.first, !first.isEmpty else {
+      throw RPCError(.invalidParams, "params.command needs at least the program")
+    }
+    var user = record.descriptor.user
+    if let text = request.user {
+      guard let parsed = BundleDescriptor.User(text) else {
+        throw RPCError(.invalidParams, "params.user is UID or UID:GID, decimal numbers from 0 to 65535")
+      }
+      user = parsed
+    }
+    let directory = request.directory ?? record.descriptor.directory
+    guard directory.hasPrefix("/"), !directory.utf8.contains(0) else {
+      throw RPCError(.invalidParams, "params.directory is an absolute path inside the container")
+    }
+    let input = try services.launcher.input(name, record, address: process.runtime.address)
+    var environment = try Dictionary(
+      LaunchPlanBuilder.workload(input).environment.map { line in
+        let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
+      }, uniquingKeysWith: { $1 })
+    if request.terminal == true { environment["TERM"] = "xterm" }
+    environment.merge(request.environment ?? [:]) { $1 }
+    let workload = try LaunchPlanBuilder.workload(
+      input, command: request.command, environment: environment, user: user, directory: directory,
+      terminal: request.terminal ?? false)
+    let id = nextExec
+    nextExec += 1
+    let start = try ExecStart()
+    execs[id] = start
+    do {
+      try process.connection.send(.exec(id: id, workload), descriptors: files.map(\.raw))
+    } catch {
+      execs[id] = nil
+      throw RPCError(.unavailable, "PID 1 of container \(name) does not answer: \(error)")
+    }
+    return (id, start)
+  }
+
+  func signalExec(_ id: UInt64, _ signal: Int32) { try? process?.connection.send(.signalExec(id: id, signal)) }
+}

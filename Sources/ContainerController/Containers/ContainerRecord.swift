@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+
+/// A container as its controller remembers it over restarts and reboots: `containers/NAME.json`.
+struct ContainerRecord: Codable, Sendable, Hashable {
+  var spec: ContainerSpec
+  var digest: String
+  var reference: String
+  var descriptor: BundleDescriptor
+  var created: String
+  var firstUID: UInt32
+  var stateDirectory: String
+  /// It is meant to run: a controller that starts acts on its end by the restart policy.
+  var wanted = false
+  var state = ContainerState.created
+  var reason: String?
+  var restarts = 0
+  var started: Int64?
+  var finished: Int64?
+  var exitCode: Int32?
+  var exitSignal: Int32?
+  var outOfMemory = false
+
+  var resources: Resources { descriptor.resources.replaced(by: spec.resources) }
+  var restartPolicy: RestartPolicy { spec.restart ?? descriptor.restart }
+  var network: NetworkMode { spec.network ?? descriptor.network }
+
+  /// The endpoints to publish, with the wanted ports.
+  var publications: [HostMethods.Publication] {
+    guard network == .private else { return [] }
+    return descriptor.endpoints.compactMap { endpoint in
+      (spec.publish?[endpoint.name] ?? endpoint.publish).map {
+        HostMethods.Publication(name: endpoint.name, proto: endpoint.proto, port: endpoint.port, hostPort: $0)
+      }
+    }
+  }
+}
+
+/// A container's run as it is remembered until it ends or the machine is booted anew: `NAME/runtime.json`.
+struct RuntimeRecord: Codable, Sendable, Hashable {
+  var pid: Int32
+  /// Clock ticks since boot (proc(5), field 22 of stat): with the pid, a name that is never given twice.
+  var startTime: UInt64
+  var started: Int64
+  var address: String?
+  var publications: [HostMethods.Publication]
+  var cgroups: [String]
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Glibc
+import JSONRPC
+import LinuxKernel
+import Synchronization
+
+/// Asks the node controller for what needs privilege, over a few channels, so that containers start side by side.
+///
+/// A channel that broke because the node controller was restarted is opened anew before the call is sent; a call whose
+/// answer got lost is `unavailable`, and never sent twice.
+final class HostClient: Sendable {
+  private struct State {
+    var idle: [SharedDescriptor] = []
+    var nextID: Int64 = 1
+  }
+
+  private let instance: Instance
+  private let state = Mutex(State())
+
+  init(instance: Instance) { self.instance = instance }
+
+  @discardableResult
+  func call<Params, Result: Sendable>(
+    _ method: Method<Params, Result>, _ params: Params, passing descriptor: Int32? = nil
+  ) async throws -> Result {
+    try await Blocking.run { try self.exchange(method, params, passing: descriptor).result }
+  }
+
+  /// A call whose answer brings a descriptor.
+  func callForDescriptor<Params, Result: Sendable>(
+    _ method: Method<Params, Result>, _ params: Params, passing descriptor: Int32? = nil
+  ) async throws -> (result: Result, descriptor: SharedDescriptor) {
+    try await Blocking.run {
+      let answer = try self.exchange(method, params, passing: descriptor)
+      guard let passed = answer.descriptor else {
+        throw RPCError(.internalError, "\(method.name) answered without a descriptor")
+      }
+      return (answer.result, passed)
+    }
+  }
+
+  private func exchange<Params, Result>(
+    _ method: Method<Params, Result>, _ params: Params, passing descriptor: Int32?
+  ) throws -> (result: Result, descriptor: SharedDescriptor?) {
+    let socket = try take()
+    let id = state.withLock { state in
+      state.nextID += 1
+      return state.nextID
+    }
+    let channel = HostChannel(socket)
+    let value = try JSONCoding.decode(JSONValue.self, from: try JSONCoding.encode(params))
+    let request = try JSONCoding.encode(HostRequest(id: id, method: method.name, params: value))
+    let message: HostMessage?
+    do {
+      try channel.send(request, descriptors: descriptor.map { [$0] } ?? [])
+      message = try channel.receive()
+    } catch let error as SyscallError {
+      throw RPCError(.unavailable, "the node controller did not answer \(method.name): \(error)")
+    }
+    guard let message else {
+      throw RPCError(.unavailable, "the node controller ended before it answered \(method.name)")
+    }
+    state.withLock { $0.idle.append(socket) }
+    let response = try JSONCoding.decode(HostResponse.self, from: message.line)
+    if let error = response.error { throw error }
+    let result = try JSONCoding.decode(Result.self, from: try JSONCoding.encode(response.result ?? [:]))
+    return (result, message.descriptors.first)
+  }
+
+  private func take() throws -> SharedDescriptor {
+    while let socket = state.withLock({ $0.idle.popLast() }) {
+      // Nothing is to be read from an idle channel but its end.
+      var poll = PollSet()
+      poll.add(socket.raw)
+      if try !poll.wait(milliseconds: 0) { return socket }
+    }
+    return try connect()
+  }
+
+  /// Waits up to ten seconds for a node controller that is being restarted.
+  private func connect() throws -> SharedDescriptor {
+    let deadline = Clock.monotonicNanoseconds() + 10_000_000_000
+    while true {
+      do {
+        let client = try RPCClient(path: instance.nodeSocket)
+        let (_, framed) = try client.open(HostMethods.open, Empty())
+        return SharedDescriptor(try Descriptor.copy(of: framed.descriptor))
+      } catch let error as RPCError {
+        guard error.code == .unavailable, Clock.monotonicNanoseconds() < deadline else { throw error }
+        usleep(20_000)
+      }
+    }
+  }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import CLinux
+import Glibc
+import JSONRPC
+import LaunchPlan
+import LinuxKernel
+
+/// Starts containers: clone3, the host's part, the plan, and the first word of PID 1.
+struct Launcher: Sendable {
+  let instance: Instance
+  let host: HostClient
+  let watcher: DescriptorWatcher
+  let harness: SharedDescriptor
+  let unifiedCgroups: Bool
+  let nameServers: [String]
+  let faults: FaultPoint
+
+  func runDirectory(_ name: String) -> String { "\(instance.controllerRun)/\(name)" }
+  private func runtimeFile(_ name: String) -> String { "\(runDirectory(name))/runtime.json" }
+  private func controlSocket(_ name: String) -> String { "\(runDirectory(name))/control.sock" }
+
+  /// Starts a container and returns when its workload runs.
+  ///
+  /// - Throws: `start failed` with the step that failed. What was made on the host is then for the caller to release.
+  func launch(_ name: String, _ record: ContainerRecord) async throws -> ContainerProcess {
+    let gate = try Pipe()
+    let (own, childEnd) = try UnixSocket.pair(.seqpacket)
+    let (child, listener) = try await Blocking.run { try prepare(name, gate: gate, channel: childEnd) }
+    var mine: SpawnedProcess? = child
+    defer {
+      // A start that failed: nothing of it stays, not even a zombie.
+      if let mine {
+        try? mine.pidfd.signal(SIGKILL)
+        _ = try? mine.pidfd.reap(wait: true)
+      }
+    }
+    faults.pass("start.cloned")
+    let resources = record.resources
+    let limits = CgroupLimits(
+      memory: resources.memory, swap: resources.swap, cpuMilli: resources.cpuMilli, cpuWeight: resources.cpuWeight,
+      pids: resources.pids)
+    let (launched, root) = try await host.callForDescriptor(
+      HostMethods.launch,
+      .init(
+        name: name, template: record.digest, limits: limits, network: record.network, publish: record.publications),
+      passing: child.pidfd.descriptor.raw)
+    faults.pass("start.launched")
+    let process = try await Blocking.run {
+      try complete(
+        name, record, child, launched, root, gate: gate, own: own, listener: listener)
+    }
+    mine = nil
+    return process
+  }
+
+  private func prepare(_ name: String, gate: Pipe, channel: SharedDescriptor) throws -> (SpawnedProcess, SharedDescriptor) {
+    try FileSystem.makeDirectory(runDirectory(name), mode: 0o700)
+    let listener = SharedDescriptor(try UnixSocket.listen(controlSocket(name), kind: .seqpacket, mode: 0o600, backlog: 8))
+    let null = try FileSystem.open("/dev/null", flags: O_RDWR)
+    var request = SpawnRequest(.descriptor(harness.raw), arguments: ["harness", name])
+    request.descriptors = [(null.raw, 0), (null.raw, 1), (null.raw, 2), (channel.raw, 3)]
+    request.namespaces = [.user, .pid, .mount, .uts, .ipc, .network]
+    request.gate = gate.reading.raw
+    request.newSession = true
+    request.identity = .init(uid: 0, gid: 0)
+    return (try request.start(), listener)
+  }
+
+  private func complete(
+    _ name: String, _ record: ContainerRecord, _ child: SpawnedProcess, _ launched: HostMethods.Launched,
+    _ root: SharedDescriptor, gate: Pipe, own: SharedDescriptor, listener: SharedDescriptor
+  ) throws -> ContainerProcess {
+    let identity = try ProcessStatus.identity(of: child.pidfd.pid)
+    let runtime = RuntimeRecord(
+      pid: child.pidfd.pid, startTime: identity.startTime, started: Clock.wallMicroseconds(),
+      address: launched.address, publications: launched.publications, cgroups: launched.cgroups)
+    // Written before the child may go on: a controller that dies from here on leaves a container that the next finds.
+    try FileSystem.replace(runtimeFile(name), with: try JSONCoding.encode(runtime), mode: 0o600)
+    faults.pass("start.recorded")
+    try FileSystem.write([1], to: gate.writing.raw, object: "the gate")
+    faults.pass("start.released")
+    if let failure = try SpawnFailure.read(from: child.report) {
+      throw RPCError(.startFailed, "PID 1 of container \(name) could not be started: \(failure)")
+    }
+    let plan = try LaunchPlanBuilder.plan(try input(name, record, address: launched.address))
+    let state = try FileSystem.open(record.stateDirectory, flags: O_RDONLY | O_DIRECTORY)
+    let connection = HarnessConnection(own, watcher: watcher)
+    try connection.send(.launch(plan), descriptors: [root.raw, state.raw, listener.raw])
+    faults.pass("start.planned")
+    switch try connection.receive() {
+    case .started: break
+    case .failed(let stage, let error):
+      throw RPCError(.startFailed, Self.explain(stage, error, record))
+    case .none:
+      throw RPCError(.startFailed, "PID 1 of container \(name) ended before it said why")
+    case .some(let event):
+      throw RPCError(.startFailed, "PID 1 of container \(name) said \(event) instead of started")
+    }
+    faults.pass("start.started")
+    let pidfd = Pidfd(pid: child.pidfd.pid, descriptor: try child.pidfd.descriptor.duplicate())
+    return ContainerProcess(pidfd: pidfd, connection: connection, runtime: runtime, isChild: true)
+  }
+
+  /// A failed operation as a sentence with what to do about it.
+  private static func explain(_ stage: String, _ error: SyscallError, _ record: ContainerRecord) -> String {
+    let command = (record.spec.command ?? record.descriptor.command).first ?? ""
+    let hint: String
+    switch (error.call, error.errno) {
+    case ("execve", ENOENT):
+      hint = "; is \(command) in the bundle's rootfs, with the interpreter or loader that it needs?"
+    case ("execve", EACCES): hint = "; is \(command) executable for uid \(record.descriptor.user.uid)?"
+    case (_, ENOTDIR): hint = "; the image has a file or a link where a directory is needed"
+    default: hint = ""
+    }
+    return "\(stage) failed: \(SyscallError.words(for: error.errno)) (\(error.call) on \(error.object))\(error.detail.map { ": \($0)" } ?? "")\(hint)"
+  }
+
+  func input(_ name: String, _ record: ContainerRecord, address: String?) throws -> LaunchInput {
+    LaunchInput(
+      name: name, descriptor: record.descriptor, spec: record.spec, resources: record.resources, address: address,
+      nameServers: nameServers, unifiedCgroups: unifiedCgroups, seccomp: try SeccompCompiler.defaultProgram())
+  }
+
+  // MARK: - Adoption
+
+  /// Finds the process that an earlier controller started, or `nil` when it has ended meanwhile.
+  func adopt(_ name: String) throws -> (process: ContainerProcess, started: Bool, ready: Bool)? {
+    guard let bytes = try? FileSystem.read(runtimeFile(name)),
+      let runtime = try? JSONCoding.decode(RuntimeRecord.self, from: bytes)
+    else { return nil }
+    guard let pidfd = Self.hold(runtime) else { return nil }
+    let connection: HarnessConnection
+    do {
+      connection = try HarnessConnection.connect(controlSocket(name), watcher: watcher)
+      try connection.send(.status)
+    } catch {
+      return nil
+    }
+    while let event = try? connection.receive() {
+      if case .status(let started, let ready) = event {
+        let held = Pidfd(pid: runtime.pid, descriptor: try Descriptor.copy(of: pidfd.raw))
+        return (
+          ContainerProcess(pidfd: held, connection: connection, runtime: runtime, isChild: false), started, ready
+        )
+      }
+    }
+    return nil
+  }
+
+  /// A pidfd of the recorded process, if that still lives.
+  private static func hold(_ runtime: RuntimeRecord) -> SharedDescriptor? {
+    do {
+      let pidfd = try Pidfd(opening: runtime.pid)
+      guard try ProcessStatus.identity(of: runtime.pid).startTime == runtime.startTime, pidfd.isRunning() else {
+        return nil
+      }
+      return SharedDescriptor(try pidfd.descriptor.duplicate())
+    } catch {
+      return nil
+    }
+  }
+
+  /// Ends a recorded process that cannot be talked to.
+  func endRecorded(_ name: String) {
+    guard let bytes = try? FileSystem.read(runtimeFile(name)),
+      let runtime = try? JSONCoding.decode(RuntimeRecord.self, from: bytes), let held = Self.hold(runtime),
+      let copy = try? Descriptor.copy(of: held.raw)
+    else { return }
+    let pidfd = Pidfd(pid: runtime.pid, descriptor: copy)
+    try? pidfd.signal(SIGKILL)
+    _ = try? pidfd.waitForEnd(milliseconds: 10_000)
+  }
+
+  /// When the recorded run began, in microseconds.
+  func recordedStart(_ name: String) -> Int64? {
+    (try? FileSystem.read(runtimeFile(name))).flatMap { try? JSONCoding.decode(RuntimeRecord.self, from: $0) }?.started
+  }
+
+  func forgetRun(_ name: String) throws(SyscallError) { try FileSystem.removeTree(runDirectory(name)) }
+}
