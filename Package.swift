@@ -20,7 +20,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     .target(name: "CLinux", cSettings: strictC),
@@ -60,10 +59,9 @@ let package = Package(
     .executableTarget(
       name: "nodeagent",
       dependencies: [
-        "AgentAPI", "JSONRPC", "NodeController", "ContainerController", "LinuxKernel",
+        "AgentAPI", "JSONRPC", "NodeController", "ContainerController", "LinuxKernel", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     .executableTarget(
       name: "nodeagent-harness",

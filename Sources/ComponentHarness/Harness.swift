@@ -13,13 +13,13 @@ import LinuxKernel
 /// controller: whoever connects to its control socket next is told the state and is obeyed.
 public struct Harness: ~Copyable {
   private var channels: ControlChannels
-  private let signals: Descriptor
-  private let state: Descriptor
+  private let signals: SharedDescriptor
+  private let state: SharedDescriptor
   private var log: LogSegments
   private var output: [OutputPipe] = []
   private let plan: LaunchPlan
   private var notify: SharedDescriptor?
-  private let terminals: Descriptor?
+  private let terminals: SharedDescriptor
   private var workload: Int32 = -1
   private var ready = false
   private var ending: ExitStatus?
@@ -62,28 +62,35 @@ public struct Harness: ~Copyable {
   }
 
   private init(plan: LaunchPlan, descriptors: [SharedDescriptor], channel: Int32) throws {
-    self.plan = plan
     let root = descriptors[0]
-    state = try descriptors[1].duplicate()
-    channels = ControlChannels(first: Descriptor(owning: channel), listener: try descriptors[2].duplicate())
-    signals = try SignalDescriptor.open()
+    let listener = try descriptors[2].duplicate()
+    let signals = SharedDescriptor(try SignalDescriptor.open())
     // The end of an earlier run is not this one's.
-    try FileSystem.remove(ExitRecord.fileName, in: state.raw)
-    log = LogSegments(directory: state.raw, settings: plan.log)
+    try FileSystem.remove(ExitRecord.fileName, in: descriptors[1].raw)
 
     let executor = PlanExecutor(kernel: LiveKernel(), root: root.raw, slots: descriptors.dropFirst(3).map(\.raw))
     try executor.execute(plan.operations)
 
     // Held from before the workload's first instruction, so that no path of the container is trusted later.
-    terminals = try? FileSystem.open("/dev/pts", flags: FileSystem.pathOnly | O_DIRECTORY | O_NOFOLLOW)
-    if plan.readiness == .notify { 
-      notify = SharedDescriptor(try UnixSocket.bind(abstract: "@nodeagent/notify", kind: .datagram))
-    }
+    let terminals = SharedDescriptor(
+      try FileSystem.open("/dev/pts", flags: FileSystem.pathOnly | O_DIRECTORY | O_NOFOLLOW))
+    let notify =
+      plan.readiness == .notify
+      ? SharedDescriptor(try UnixSocket.bind(abstract: "@nodeagent/notify", kind: .datagram)) : nil
     let capabilities = Self.kept.union(plan.workload.capabilities)
     try Self.check(cl_bound_capabilities(capabilities.rawValue), "prctl(PR_CAPBSET_DROP)")
     try Self.check(cl_capset(capabilities.rawValue, capabilities.rawValue, 0), "capset")
     try Self.check(cl_prctl(CL_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
     cl_prctl(CL_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+    // Nothing fails from here on: a value with an owner is made whole or not at all.
+    self.plan = plan
+    self.signals = signals
+    self.terminals = terminals
+    self.notify = notify
+    state = descriptors[1]
+    log = LogSegments(directory: descriptors[1].raw, settings: plan.log)
+    channels = ControlChannels(first: Descriptor(owning: channel), listener: listener)
   }
 
   private static func check(_ result: Int32, _ call: String) throws(SyscallError) {
@@ -277,11 +284,8 @@ public struct Harness: ~Copyable {
   /// A new terminal of the container's own devpts; its slave is reached through the master, never by path
   /// (CVE-2025-52565).
   private func openTerminal() throws(SyscallError) -> (master: Int32, slave: Int32) {
-    guard let directory = terminals?.raw else {
-      throw SyscallError(call: "openat", object: "/dev/pts", errno: ENOENT)
-    }
     let master = try FileSystem.open(
-      "ptmx", beneath: directory, flags: O_RDWR | O_NOCTTY, resolve: [.beneath, .noSymlinks])
+      "ptmx", beneath: terminals.raw, flags: O_RDWR | O_NOCTTY, resolve: [.beneath, .noSymlinks])
     try Self.check(cl_pty_unlock(master.raw), "ioctl(TIOCSPTLCK)")
     let slave = cl_pty_peer(master.raw)
     try Self.check(slave, "ioctl(TIOCGPTPEER)")

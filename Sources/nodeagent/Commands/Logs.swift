@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import ArgumentParser
+import Foundation
+import JSONRPC
+
+struct Logs: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show a container's log.",
+    discussion: "What the container wrote to stderr goes to stderr. Times are RFC 3339, or a duration before now such as 10m.")
+  @OptionGroup var options: InstanceOptions
+  @OptionGroup var output: JSONOption
+  @Flag(name: .shortAndLong, help: "Go on as the log grows, until the container has ended.") var follow = false
+  @Option(name: [.customShort("n"), .customLong("lines")], help: ArgumentHelp("Only the last lines.", valueName: "count"))
+  var last: Int?
+  @Option(help: ArgumentHelp("Only from this time on.", valueName: "time")) var since: String?
+  @Option(help: ArgumentHelp("Only up to this time.", valueName: "time")) var until: String?
+  @Option(help: "Only stdout, stderr or harness.") var stream: String?
+  @Option(help: ArgumentHelp("Only lines that contain this text.", valueName: "text")) var grep: String?
+  @Flag(name: .shortAndLong, help: "Show the time of each line.") var timestamps = false
+  @Argument(help: "The container.") var name: String
+
+  func validate() throws { if let last, last < 0 { throw ValidationError("-n takes a number from 0 on") } }
+
+  func run() throws {
+    try reporting {
+      let query = LogQuery(
+        name: name, last: last, since: since, until: until, stream: stream, grep: grep, follow: follow)
+      try LogPrinter(timestamps: timestamps, json: output.json).follow(query, try options.containers())
+    }
+  }
+}
+
+/// Prints log events as they arrive.
+struct LogPrinter {
+  var timestamps: Bool
+  var json: Bool
+
+  func follow(_ query: LogQuery, _ client: RPCClient) throws {
+    _ = try client.subscribe(LogMethods.topic, query)
+    while let delivery = try client.next(LogEntry.self) {
+      switch delivery {
+      case .event(let entry): try show(entry)
+      case .dropped(let count): Terminal.complain("\(count) lines were left out: this reader was too slow")
+      case .end(let error):
+        if let error { throw error }
+        return
+      }
+    }
+    throw RPCError(.unavailable, "the agent closed the connection; the container goes on")
+  }
+
+  private func show(_ entry: LogEntry) throws {
+    if json { return Terminal.write(String(decoding: try JSONCoding.encode(entry), as: UTF8.self) + "\n", to: 1) }
+    // A terminal is protected from what a container writes; a file gets the bytes as they are.
+    let error = entry.stream == "stderr"
+    let text = isatty(error ? 2 : 1) == 1 ? Terminal.printable(entry.text) : entry.text
+    let mark = entry.stream == "harness" ? "[harness] " : ""
+    let line = (timestamps ? "\(Terminal.styled(entry.time, .dim)) " : "") + mark + text + "\n"
+    Terminal.write(line, to: error ? 2 : 1)
+  }
+}

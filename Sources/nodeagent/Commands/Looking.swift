@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import ArgumentParser
+import Foundation
+import JSONRPC
+
+struct Inspect: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Show everything about containers, as JSON.")
+  @OptionGroup var options: InstanceOptions
+  @Argument(help: "Containers.") var names: [String]
+
+  func run() throws {
+    try reporting {
+      let client = try options.containers()
+      let all = try names.map { try client.call(ContainerMethods.inspect, .init(name: $0)) }
+      print(try JSONCoding.encodePretty(all))
+    }
+  }
+}
+
+struct Stats: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Show what running containers use.")
+  @OptionGroup var options: InstanceOptions
+  @OptionGroup var output: JSONOption
+  @Flag(name: .shortAndLong, help: "Go on, once a second.") var follow = false
+  @Argument(help: "Containers; all when none is named.") var names: [String] = []
+
+  func run() throws {
+    try reporting {
+      let client = try options.containers()
+      let query = ContainerMethods.Query(names: names.isEmpty ? nil : names)
+      repeat {
+        let all = try client.call(ContainerMethods.stats, query)
+        if output.json {
+          if follow {
+            for stats in all { print(String(decoding: try JSONCoding.encode(stats), as: UTF8.self)) }
+          } else {
+            try output.print(all)
+          }
+        } else {
+          if follow && Terminal.coloursOutput { print("\u{1b}[2J\u{1b}[H", terminator: "") }
+          show(all)
+        }
+        fflush(nil)
+        if follow { Thread.sleep(forTimeInterval: 1) }
+      } while follow
+    }
+  }
+
+  private func show(_ all: [ContainerStats]) {
+    var table = Table("NAME", "CPU", "THROTTLED", "MEMORY", "PEAK", "OOM KILLS", "PIDS")
+    for stats in all {
+      let usage = stats.usage
+      table.add(
+        .init(stats.name), .init(stats.cpuPercent.map(Format.percent) ?? "-"),
+        .init(usage.throttledMicroseconds.map { Format.duration(milliseconds: Int64($0 / 1000)) } ?? "-"),
+        .init(usage.memory.map { Format.bytes($0, of: usage.memoryLimit) } ?? "-"),
+        .init(usage.memoryPeak.map { Format.bytes($0) } ?? "-"), .init(usage.oomKills.map(String.init) ?? "-"),
+        .init(usage.pids.map { pids in usage.pidsLimit.map { "\(pids)/\($0)" } ?? "\(pids)" } ?? "-"))
+    }
+    table.print()
+  }
+}
+
+struct Events: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show what happened to containers and bundles since the controller started.")
+  @OptionGroup var options: InstanceOptions
+  @OptionGroup var output: JSONOption
+  @Flag(name: .shortAndLong, help: "Go on as things happen.") var follow = false
+  @Argument(help: "Containers or bundles; all when none is named.") var names: [String] = []
+
+  func run() throws {
+    try reporting {
+      let client = try options.containers()
+      let query = EventMethods.Query(names: names.isEmpty ? nil : names, after: 0)
+      guard follow else { return try client.call(EventMethods.list, query).forEach(show) }
+      _ = try client.subscribe(EventMethods.topic, query)
+      while let delivery = try client.next(AgentEvent.self) {
+        switch delivery {
+        case .event(let event): try show(event)
+        case .dropped(let count): Terminal.complain("\(count) events were left out: this reader was too slow")
+        case .end(let error): if let error { throw error }
+        }
+      }
+      throw RPCError(.unavailable, "the agent closed the connection")
+    }
+  }
+
+  private func show(_ event: AgentEvent) throws {
+    if output.json { return Terminal.write(String(decoding: try JSONCoding.encode(event), as: UTF8.self) + "\n", to: 1) }
+    let cause = event.cause.map { ": \(Terminal.printable($0))" } ?? ""
+    Terminal.write("\(Terminal.styled(event.time, .dim))  \(event.kind) \(event.name)  \(event.event)\(cause)\n", to: 1)
+  }
+}
+
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor", abstract: "Show what this machine offers to containers, and what it lacks.")
+  @OptionGroup var options: InstanceOptions
+  @OptionGroup var output: JSONOption
+
+  func run() throws {
+    try reporting {
+      let client = try options.node()
+      let findings = try client.call(NodeMethods.doctor)
+      let info = try client.call(NodeMethods.info)
+      let all = findings + info.subsystems.map { view in
+        Finding(
+          view.state == .available ? .ok : .problem, view.name,
+          "\(view.state.rawValue), pid \(view.pid.map(String.init) ?? "-"), uid \(view.uid), \(view.restarts) restarts\(view.reason.map { ", \($0)" } ?? "")")
+      }
+      if output.json {
+        try output.print(all)
+      } else {
+        var table = Table("", "SUBJECT", "FINDING")
+        for finding in all { table.add(Self.mark(finding.level), .init(finding.subject), .init(finding.text)) }
+        table.print()
+      }
+      if all.contains(where: { $0.level == .problem }) { throw ExitCode(1) }
+    }
+  }
+
+  private static func mark(_ level: Finding.Level) -> Table.Cell {
+    switch level {
+    case .ok: .init("ok", .green)
+    case .warning: .init("warning", .yellow)
+    case .problem: .init("problem", .red)
+    }
+  }
+}
+
+struct RPC: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Call a method of the API and print its result.",
+    discussion: "For example: nodeagent rpc container.list, or nodeagent rpc --node node.info. rpc.discover describes all.")
+  @OptionGroup var options: InstanceOptions
+  @Flag(help: "Call the node controller instead of the container controller.") var node = false
+  @Option(help: ArgumentHelp("Give up after so many milliseconds.", valueName: "ms")) var deadline: Int64?
+  @Argument(help: "The method.") var method: String
+  @Argument(help: "The parameters, a JSON object.") var params = "{}"
+
+  func run() throws {
+    try reporting {
+      let value: JSONValue
+      do {
+        value = try JSONCoding.decode(JSONValue.self, from: Array(params.utf8))
+      } catch {
+        throw ValidationError("the parameters are not JSON")
+      }
+      let client = try node ? options.node() : options.containers()
+      print(try JSONCoding.encodePretty(try client.call(method, params: value, deadline: deadline)))
+    }
+  }
+}

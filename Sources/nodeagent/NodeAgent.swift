@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import ArgumentParser
+
+/// The executable: the command line of the admin, and the daemons.
+@main
+struct NodeAgent: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "nodeagent",
+    abstract: "Runs this machine as a managed node: containers from bundles, and what they need.",
+    discussion: """
+      Exit codes: 0 done; 1 refused or failed; 3 the agent does not run or cannot be reached; 4 there is no such thing; \
+      5 the thing is in the wrong state, or exists already; 64 wrong usage. exec, wait and run --attach end with the \
+      process's own code, or 128 and the signal's number.
+
+      NODEAGENT_ROOT names the instance where --root does not. NO_COLOR turns colour off. Completions: nodeagent \
+      --generate-completion-script bash|zsh|fish.
+      """,
+    version: AgentVersion.current,
+    subcommands: [NodeControllerDaemon.self, ContainerControllerDaemon.self, Unpack.self],
+    groupedSubcommands: [
+      CommandGroup(name: "Agent", subcommands: [Up.self, Down.self, DoctorCommand.self, RPC.self]),
+      CommandGroup(
+        name: "Containers",
+        subcommands: [
+          Run.self, Create.self, Start.self, Stop.self, Restart.self, Kill.self, Remove.self, PS.self, Logs.self,
+          Inspect.self, Stats.self, Events.self, Exec.self, Wait.self,
+        ]),
+      CommandGroup(name: "Bundles", subcommands: [BundleCommand.self]),
+    ])
+}
