@@ -33,6 +33,8 @@ public struct Harness: ~Copyable {
   /// Runs PID 1 to its end and returns its exit code. `channel` is the controller's end of the start.
   public static func run(channel: Int32) -> Int32 {
     cl_prctl(CL_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    // The workload starts with what Linux programs expect, whatever the controller keeps for itself.
+    umask(0o022)
     let message: (bytes: [UInt8], descriptors: [SharedDescriptor])
     do {
       message = try UnixSocket.receive(from: channel, capacity: 192 << 10, descriptors: 32)

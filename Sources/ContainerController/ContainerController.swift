@@ -153,7 +153,7 @@ public final class ContainerController: Sendable {
       cl_set_nonblocking(master.raw, true)
       if let rows = request.rows, let columns = request.columns { cl_set_window_size(master.raw, rows, columns) }
     }
-    let input = master ?? pipes.first?.writing
+    let input = ExecInput(master ?? pipes[0].writing)
     let outputs: [(descriptor: SharedDescriptor, kind: StreamFrame.Kind)] =
       master.map { [($0, .output)] } ?? [(pipes[1].reading, .output), (pipes[2].reading, .error)]
     return (

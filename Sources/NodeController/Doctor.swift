@@ -56,7 +56,7 @@ struct Doctor {
     guard statvfs(instance.stateDirectory, &info) == 0 else {
       return Finding(.problem, "disk", "\(instance.stateDirectory) cannot be examined")
     }
-    let free = UInt64(info.f_bavail) * UInt64(info.f_frsize) >> 20
+    let free = (UInt64(info.f_bavail) * UInt64(info.f_frsize)) >> 20
     return Finding(free < 512 ? .warning : .ok, "disk", "\(free) MiB free for bundles and containers")
   }
 

@@ -12,13 +12,13 @@ final class ExecStream: Sendable {
   private let socket: FramedSocket
   private let start: ExecStart
   /// Pipes of the process, or the terminal's master in both roles.
-  private let input: SharedDescriptor?
+  private let input: ExecInput
   private let outputs: [(descriptor: SharedDescriptor, kind: StreamFrame.Kind)]
   private let terminal: SharedDescriptor?
   private let signal: @Sendable (Int32) -> Void
 
   init(
-    socket: FramedSocket, start: ExecStart, input: SharedDescriptor?,
+    socket: FramedSocket, start: ExecStart, input: ExecInput,
     outputs: [(descriptor: SharedDescriptor, kind: StreamFrame.Kind)], terminal: SharedDescriptor?,
     signal: @escaping @Sendable (Int32) -> Void
   ) {
@@ -42,15 +42,14 @@ final class ExecStream: Sendable {
 
   private func pump() throws {
     var open = outputs
-    var stdin = input
     var pending: [UInt8] = []
     var closing = false
-    if let input { cl_set_nonblocking(input.raw, true) }
+    cl_set_nonblocking(input.raw, true)
     while true {
       var poll = PollSet()
       let end = start.status == nil ? poll.add(start.endDescriptor) : nil
-      let client = pending.isEmpty ? poll.add(socket.descriptor) : nil
-      let writable = pending.isEmpty ? nil : stdin.map { poll.add($0.raw, writing: true) }
+      let client = pending.isEmpty || !input.isOpen ? poll.add(socket.descriptor) : nil
+      let writable = pending.isEmpty || !input.isOpen ? nil : poll.add(input.raw, writing: true)
       let readable = open.map { poll.add($0.descriptor.raw) }
       // Once the process has ended, what it left in its pipes is read; a grandchild that keeps them open is not
       // waited for.
@@ -62,10 +61,10 @@ final class ExecStream: Sendable {
       for index in closed.reversed() { open.remove(at: index) }
       if let client, poll.isReadable(client) {
         guard let frame = try socket.read() else { throw RPCError(.cancelled, "the caller is gone") }
-        take(frame, &pending, &stdin, &closing)
+        take(frame, &pending, &closing)
       }
-      if let writable, poll.isWritable(writable), let target = stdin { write(&pending, to: target, &stdin) }
-      if closing, pending.isEmpty { stdin = nil }
+      if let writable, poll.isWritable(writable) { write(&pending) }
+      if closing, pending.isEmpty { input.close() }
       _ = end
       if let status = start.status, open.isEmpty || !timely {
         return try socket.write(StreamFrame(.exit, Self.encode(status)))
@@ -87,12 +86,12 @@ final class ExecStream: Sendable {
     return true
   }
 
-  private func take(_ frame: StreamFrame, _ pending: inout [UInt8], _ stdin: inout SharedDescriptor?, _ closing: inout Bool) {
+  private func take(_ frame: StreamFrame, _ pending: inout [UInt8], _ closing: inout Bool) {
     switch frame.kind {
     case .input where frame.payload.isEmpty:
       // A terminal's end of input is a character, not a closed descriptor.
       if terminal != nil { pending += [4] } else { closing = true }
-    case .input: if stdin != nil { pending += frame.payload }
+    case .input: if input.isOpen { pending += frame.payload }
     case .resize where frame.payload.count == 4:
       let bytes = frame.payload.map(UInt16.init)
       if let terminal { cl_set_window_size(terminal.raw, bytes[0] << 8 | bytes[1], bytes[2] << 8 | bytes[3]) }
@@ -101,14 +100,14 @@ final class ExecStream: Sendable {
     }
   }
 
-  private func write(_ pending: inout [UInt8], to target: SharedDescriptor, _ stdin: inout SharedDescriptor?) {
-    let count = pending.withUnsafeBytes { Glibc.write(target.raw, $0.baseAddress, $0.count) }
+  private func write(_ pending: inout [UInt8]) {
+    let count = pending.withUnsafeBytes { Glibc.write(input.raw, $0.baseAddress, $0.count) }
     if count > 0 {
       pending.removeFirst(count)
     } else if errno != EAGAIN && errno != EINTR {
       // The process does not read any more.
       pending = []
-      stdin = nil
+      input.close()
     }
   }
 

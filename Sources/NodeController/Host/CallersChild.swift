@@ -40,8 +40,8 @@ struct CallersChild {
     guard result == 0, owner == peer.credentials.uid else {
       throw RPCError(.permissionDenied, "process \(pid) is not in a user namespace that the caller made")
     }
-    let own = try FileSystem.status(of: try FileSystem.open("/proc/self/ns/user", flags: O_RDONLY).raw)
-    guard try FileSystem.status(of: namespace.raw).inode != own.inode else {
+    let own = try FileSystem.open("/proc/self/ns/user", flags: O_RDONLY)
+    guard try FileSystem.status(of: namespace.raw).inode != FileSystem.status(of: own.raw).inode else {
       throw RPCError(.permissionDenied, "process \(pid) is in the host's user namespace")
     }
     try checkAlive()

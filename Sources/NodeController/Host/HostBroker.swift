@@ -137,7 +137,8 @@ final class HostBroker: Sendable {
         try child.checkAlive()
         var record = HostRecord(address: nil, publications: [])
         if call.network == .private {
-          let address = try network.plug(slot: slot, namespace: try child.namespace("net").raw)
+          let namespace = try child.namespace("net")
+          let address = try network.plug(slot: slot, namespace: namespace.raw)
           record.address = address
           let taken = state.withLock { state in
             Set(
@@ -149,10 +150,11 @@ final class HostBroker: Sendable {
         state.withLock { $0.records[call.name] = record }
         try FileSystem.replace(
           "\(recordDirectory)/\(call.name).json", with: try JSONCoding.encode(record), mode: 0o600)
+        let mapping = try mapping(call.name, slot: slot)
         let root = SharedDescriptor(
           try roots.make(
             template: templates.directory(call.template), upper: "\(files.directory(call.name))/upper",
-            work: "\(files.directory(call.name))/work", mapping: try mapping(call.name, slot: slot).raw))
+            work: "\(files.directory(call.name))/work", mapping: mapping.raw))
         return (
           HostMethods.Launched(
             address: record.address, publications: record.publications, cgroups: cgroups.paths(of: call.name)), root

@@ -11,7 +11,7 @@ import LinuxKernel
 /// It is claimed by a lock on a file in `/run/lock/nodeagent`, kept for the life of the node controller, and remembered
 /// in the instance's state directory: files on disk belong to its uids.
 final class InstanceNumber: Sendable {
-  static let count = 32
+  static let count = 28
   let value: Int
   private let lock: SharedDescriptor
 
@@ -20,9 +20,10 @@ final class InstanceNumber: Sendable {
     self.lock = lock
   }
 
-  /// The first uid of the instance; 1,024 ranges of 65,536 follow. They lie above those of systemd's containers and
-  /// of `/etc/subuid` as distributions fill it.
-  var firstUID: UInt32 { 0x7000_0000 + UInt32(value) * 0x400_0000 }
+  /// The first uid of the instance; 1,024 ranges of 65,536 follow. They lie where systemd's uid table has containers
+  /// (its UIDS-GIDS document), above `/etc/subuid` as distributions fill it, and are positive for programs that take
+  /// ids for signed numbers.
+  var firstUID: UInt32 { 0x1000_0000 + UInt32(value) * 0x400_0000 }
   /// `10.128.0.0/16` and up.
   var pool: IPv4Pool { IPv4Pool(second: UInt8(128 + value)) }
   var bridge: String { "na\(value)" }

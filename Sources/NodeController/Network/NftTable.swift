@@ -27,12 +27,12 @@ final class NftTable: Sendable {
       add table ip \(name)
       delete table ip \(name)
       table ip \(name) {
-        map tcp { type inet_service : ipv4_addr . inet_service; }
-        map udp { type inet_service : ipv4_addr . inet_service; }
+        map tcp-ports { type inet_service : ipv4_addr . inet_service; }
+        map udp-ports { type inet_service : ipv4_addr . inet_service; }
         chain publish {
           type nat hook output priority -100; policy accept;
-          ip daddr 127.0.0.1 meta l4proto tcp dnat ip to tcp dport map @tcp
-          ip daddr 127.0.0.1 meta l4proto udp dnat ip to udp dport map @udp
+          ip daddr 127.0.0.1 meta l4proto tcp dnat ip to tcp dport map @tcp-ports
+          ip daddr 127.0.0.1 meta l4proto udp dnat ip to udp dport map @udp-ports
         }
         chain source {
           type nat hook postrouting priority 100; policy accept;
@@ -55,11 +55,11 @@ final class NftTable: Sendable {
   func exists() -> Bool { (try? run("list table ip \(name)")) != nil }
 
   func publish(_ proto: String, hostPort: UInt16, address: String, port: UInt16) throws(RPCError) {
-    try run("add element ip \(name) \(proto) { \(hostPort) : \(address) . \(port) }")
+    try run("add element ip \(name) \(proto)-ports { \(hostPort) : \(address) . \(port) }")
   }
 
   func withdraw(_ proto: String, hostPort: UInt16) throws(RPCError) {
-    try run("delete element ip \(name) \(proto) { \(hostPort) }")
+    try run("delete element ip \(name) \(proto)-ports { \(hostPort) }")
   }
 
   func remove() throws(RPCError) { try run("add table ip \(name)\ndelete table ip \(name)") }

@@ -21,7 +21,10 @@ struct Run: ParsableCommand {
   func run() throws {
     try reporting {
       let client = try options.containers()
-      let view = try client.call(ContainerMethods.run, try container.spec)
+      var spec = try container.spec
+      // Who waits for its end does not want it started again, unless they say so.
+      if attach, spec.restart == nil { spec.restart = RestartPolicy(.never) }
+      let view = try client.call(ContainerMethods.run, spec)
       guard attach else {
         if output.json { try output.print(view) } else { print(view.name) }
         return

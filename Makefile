@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the nodeagent authors
+#
+# make run   sets the machine up, builds, and shows two containers at work
+# make test  sets the machine up and runs all tests
+# The other targets are listed by `make help`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev pkg-config
+RUN_PACKAGES := busybox-static mmdebstrap zstd
+TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl
+BENCH_PACKAGES := runc bubblewrap
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+ROOT ?= $(CURDIR)/.run
+SWIFT_RELEASE := -c release --static-swift-stdlib
+
+# Installs what is missing, and asks nothing of apt when nothing is.
+define install
+missing=; for package in $(1); do \
+  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+if [ -n "$$missing" ]; then echo "installing$$missing"; \
+  $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+endef
+
+.PHONY: help setup build run down test lint format bench examples docs clean
+
+help: ## Show the targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup:
+	@$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES))
+
+build: setup ## Build a release in .build/release/.
+	swift build $(SWIFT_RELEASE)
+
+examples: setup ## Build the example bundles into Packaging/examples/out/.
+	@mkdir -p Packaging/examples/out
+	@for example in busybox-httpd redis; do \
+	  out=Packaging/examples/out/$$example; \
+	  if [ ! -e $$out/bundle.yaml ] || [ Packaging/examples/$$example/bundle.yaml -nt $$out/bundle.yaml ] \
+	    || [ Packaging/examples/$$example/build -nt $$out/bundle.yaml ]; then \
+	    echo "building the example $$example"; $(SUDO) Packaging/examples/$$example/build $$out; fi; done
+
+run: build examples ## Start an agent in .run/, import two bundles, run them, show them.
+	@$(SUDO) Packaging/demo .build/release/nodeagent $(ROOT)
+
+down: ## Stop the agent of `make run`.
+	@$(SUDO) .build/release/nodeagent down --root $(ROOT)
+
+test: setup ## Run all tests; those that need root are skipped without it.
+	@$(call install,$(TEST_PACKAGES))
+	swift build --build-tests
+	swift test --skip-build
+
+lint: ## Check the format, warnings in C, and the SPDX headers.
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
+	@! git ls-files '*.swift' '*.c' '*.h' | xargs grep -L 'SPDX-License-Identifier: Apache-2.0' | grep .
+
+format: ## Format the sources.
+	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks
+
+bench: build ## Measure beside runc, bwrap and the bare kernel work.
+	@$(call install,$(BENCH_PACKAGES))
+	@$(SUDO) Benchmarks/run .build/release
+
+docs: build ## Write docs/api from the running agent's own description.
+	@.build/release/nodeagent api --directory docs/api
+
+clean: ## Remove what was built.
+	rm -rf .build Packaging/examples/out
