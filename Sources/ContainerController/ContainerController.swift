@@ -119,7 +119,7 @@ public final class ContainerController: Sendable {
     router.on(ContainerMethods.list) { [registry] _, query in
       var views: [ContainerView] = []
       for container in try await registry.select(query.names) { views.append(await container.view(withUsage: true)) }
-      return views
+      return views.sorted { ($0.created, $0.name) < ($1.created, $1.name) }
     }
     router.on(ContainerMethods.inspect) { [registry] _, params in try await registry.find(params.name).details() }
     router.on(ContainerMethods.stats) { [registry] _, query in

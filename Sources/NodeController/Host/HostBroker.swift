@@ -69,7 +69,7 @@ final class HostBroker: Sendable {
       logger.warning("removing a cgroup that belongs to no container", metadata: ["cgroup": "\(name)"])
       try endCgroup(name)
     }
-    for slot in network.slots() where !slots.values.contains(slot) {
+    for slot in try network.slots() where !slots.values.contains(slot) {
       logger.warning("removing an interface that belongs to no container", metadata: ["slot": "\(slot)"])
       try network.unplug(slot: slot)
     }

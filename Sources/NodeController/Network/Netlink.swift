@@ -76,6 +76,42 @@ final class Netlink {
     try Self.check(rtnl_link_add(socket, link, NLM_F_CREATE | NLM_F_EXCL), "rtnl_link_add", "veth \(name)")
   }
 
+  /// Keeps a port of a bridge from talking to other isolated ports (ip-link(8), `bridge_slave … isolated`).
+  func isolatePort(_ index: Int32) throws(SyscallError) {
+    let bridgePortIsolated: Int32 = 33  // IFLA_BRPORT_ISOLATED of linux/if_link.h
+    guard let message = nlmsg_alloc_simple(Int32(RTM_SETLINK), 0) else {
+      throw SyscallError(call: "nlmsg_alloc", object: "interface \(index)", errno: ENOMEM)
+    }
+    var header = ifinfomsg()
+    header.ifi_family = UInt8(AF_BRIDGE)
+    header.ifi_index = index
+    nlmsg_append(message, &header, MemoryLayout<ifinfomsg>.size, Int32(NLMSG_ALIGNTO))
+    let nest = nla_nest_start(message, Int32(IFLA_PROTINFO) | Int32(NLA_F_NESTED))
+    nla_put_u8(message, bridgePortIsolated, 1)
+    nla_nest_end(message, nest)
+    // Sends, waits for the answer, and frees the message.
+    try Self.check(nl_send_sync(socket, message), "nl_send_sync(RTM_SETLINK)", "interface \(index)")
+  }
+
+  /// The names of the interfaces that are plugged into a bridge.
+  func ports(of bridge: String) throws(SyscallError) -> [String] {
+    let bridgeIndex = index(of: bridge)
+    guard bridgeIndex != 0 else { return [] }
+    var cache: OpaquePointer?
+    try Self.check(rtnl_link_alloc_cache(socket, AF_UNSPEC, &cache), "rtnl_link_alloc_cache", bridge)
+    defer { nl_cache_free(cache) }
+    var names: [String] = []
+    var next = nl_cache_get_first(cache)
+    while let object = next {
+      let link = object
+      if rtnl_link_get_master(link) == bridgeIndex, let name = rtnl_link_get_name(link) {
+        names.append(String(cString: name))
+      }
+      next = nl_cache_get_next(object)
+    }
+    return names
+  }
+
   func bringUp(_ index: Int32) throws(SyscallError) {
     let change = rtnl_link_alloc()
     defer { rtnl_link_put(change) }

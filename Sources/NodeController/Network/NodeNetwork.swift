@@ -50,7 +50,7 @@ final class NodeNetwork: Sendable {
     try host.removeLink(name)
     try host.addPair(name, bridge: bridgeIndex, peerNamespace: namespace)
     // Containers reach each other by published endpoints only.
-    try FileSystem.write("1", toExisting: "/sys/class/net/\(name)/brport/isolated")
+    try host.isolatePort(host.index(of: name))
     let inside = try Netlink(namespace: namespace)
     let index = inside.index(of: "eth0")
     try inside.addAddress("\(address)/16", to: index)
@@ -94,8 +94,8 @@ final class NodeNetwork: Sendable {
   }
 
   /// The interfaces that are plugged into the bridge, by slot.
-  func slots() -> [Int] {
-    ((try? FileSystem.names(in: "/sys/class/net/\(bridge)/brif")) ?? []).compactMap { name in
+  func slots() throws -> [Int] {
+    try Netlink().ports(of: bridge).compactMap { name in
       name.hasPrefix("\(bridge)-") ? Int(name.dropFirst(bridge.count + 1)) : nil
     }
   }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import LinuxKernel
+import Testing
+
+@testable import NodeController
+
+@Suite struct SubsystemMachineTests {
+  @Test func `a start, its readiness and a stop`() {
+    var machine = SubsystemMachine()
+    #expect(machine.apply(.startAsked) == [.spawn])
+    #expect(machine.apply(.ready) == [])
+    #expect(machine.state == .available)
+    #expect(machine.apply(.stopAsked) == [.terminate])
+    #expect(machine.apply(.ended(after: 5)) == [])
+    #expect(machine.state == .stopped)
+  }
+
+  @Test func `the pause grows with failures in a row and is bounded`() {
+    var machine = SubsystemMachine()
+    _ = machine.apply(.startAsked)
+    var pauses: [Int64] = []
+    for _ in 0..<12 {
+      guard case .wait(let pause)? = machine.apply(.ended(after: 0.1)).first else { return }
+      pauses.append(pause)
+      #expect(machine.apply(.backoffOver) == [.spawn])
+    }
+    #expect(pauses == [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000, 30000])
+    #expect(machine.restarts == 12)
+  }
+
+  @Test func `after a good run it starts again at once`() {
+    var machine = SubsystemMachine()
+    _ = machine.apply(.startAsked)
+    _ = machine.apply(.ready)
+    #expect(machine.apply(.ended(after: 60)) == [.wait(milliseconds: 0)])
+  }
+
+  @Test func `one that does not become ready is ended`() {
+    var machine = SubsystemMachine()
+    _ = machine.apply(.startAsked)
+    #expect(machine.apply(.readyTimedOut) == [.kill])
+    #expect(machine.apply(.ready) == [])
+    #expect(machine.apply(.readyTimedOut) == [])
+  }
+
+  @Test func `a stop during the pause wins`() {
+    var machine = SubsystemMachine()
+    _ = machine.apply(.startAsked)
+    _ = machine.apply(.ended(after: 0))
+    #expect(machine.apply(.stopAsked) == [])
+    #expect(machine.state == .stopped)
+    #expect(machine.apply(.backoffOver) == [])
+  }
+}
+
+@Suite struct IPv4PoolTests {
+  @Test(arguments: [(1, "10.130.0.2"), (254, "10.130.0.255"), (255, "10.130.1.0"), (1023, "10.130.4.0")])
+  func `each slot has an address`(slot: Int, address: String) { #expect(IPv4Pool(second: 130).address(slot: slot) == address) }
+
+  private static let header = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+
+  @Test(arguments: [
+    ("eth0\t00000000\t0102A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0", false),
+    ("eth0\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0", true),
+    ("eth0\t0000820A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0", true),
+    ("eth0\t0500820A\t00000000\t0001\t0\t0\t0\tFFFFFFFF\t0\t0\t0", true),
+    ("eth0\t0000830A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0", false),
+    ("na2\t0000820A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0", false),
+    ("nonsense", false),
+  ])
+  func `a route into the pool is seen`(line: String, expected: Bool) {
+    #expect(IPv4Pool(second: 130).overlaps(routeTable: Self.header + line + "\n") == expected)
+  }
+}
+
+@Suite struct RootFileSystemTests {
+  @Test func `the lower layer is id-mapped before the overlay is made`() throws {
+    let kernel = RecordingKernel()
+    _ = try RootFileSystem(kernel: kernel).make(template: "/t", upper: "/u", work: "/w", mapping: 9)
+    #expect(kernel.steps.count == 3)
+    #expect(kernel.steps[0] == "clone mount /t")
+    #expect(kernel.steps[1].hasSuffix("id-mapped"))
+    #expect(kernel.steps[2].hasPrefix("new overlay(lowerdir=/proc/self/fd/"))
+    #expect(kernel.steps[2].contains("upperdir=/u,workdir=/w"))
+  }
+
+  @Test func `a file-system that cannot be id-mapped is an error, and no overlay is made`() {
+    let kernel = RecordingKernel()
+    kernel.fail("set attributes", with: 22)
+    #expect(throws: SyscallError.self) {
+      try RootFileSystem(kernel: kernel).make(template: "/t", upper: "/u", work: "/w", mapping: 9)
+    }
+    #expect(kernel.steps.count == 2)
+  }
+}
+
+@Suite struct TemplateNameTests {
+  @Test(arguments: ["", "abc", "../x", String(repeating: "A", count: 64), String(repeating: "g", count: 64), String(repeating: "a", count: 63) + "/"])
+  func `what is no digest is refused`(digest: String) { #expect(throws: (any Error).self) { try TemplateFiles.check(digest) } }
+}
