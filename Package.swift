@@ -80,7 +80,8 @@ let package = Package(
     .testTarget(name: "ComponentHarnessTests", dependencies: ["ComponentHarness", "LaunchPlan"]),
     .testTarget(
       name: "HostTests",
-      dependencies: ["AgentAPI", "JSONRPC", "LinuxKernel", "CLinux", "nodeagent", "nodeagent-harness"]),
+      // Not on the executables: the harness's static linking would become the tests'. They are found beside them.
+      dependencies: ["AgentAPI", "JSONRPC", "LinuxKernel", "CLinux"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -85,6 +85,9 @@ public enum Timestamp {
     {
       offset = Int64(hours * 3600 + minutes * 60) * (bytes[index] == UInt8(ascii: "-") ? -1 : 1)
       index += 6
+    } else {
+      // Without an offset it would mean another time on each machine.
+      return nil
     }
     guard index == bytes.count else { return nil }
     return (Int64(timegm(&parts)) - offset) * 1_000_000 + fraction

@@ -37,7 +37,7 @@ static bool pass_gate(int gate) {
   return count == 1;
 }
 
-static int place_descriptors(const struct cl_spawn *request, int *executable, int *report) {
+static int place_descriptors(const struct cl_spawn *request, int *executable, int *report, int *gate) {
   int staged[MAX_SPAWN_FDS];
   int highest = -1;
   if (request->fd_count > MAX_SPAWN_FDS) return -E2BIG;
@@ -47,9 +47,10 @@ static int place_descriptors(const struct cl_spawn *request, int *executable, in
     if (request->fds[i].to > highest) highest = request->fds[i].to;
   }
   if (highest >= STAGING / 2) return -EBADF;
-  int kept_executable = -1, kept_report = -1;
+  int kept_executable = -1, kept_report = -1, kept_gate = -1;
   if (*executable >= 0 && (kept_executable = fcntl(*executable, F_DUPFD_CLOEXEC, STAGING)) < 0) return -errno;
   if (*report >= 0 && (kept_report = fcntl(*report, F_DUPFD_CLOEXEC, STAGING)) < 0) return -errno;
+  if (*gate >= 0 && (kept_gate = fcntl(*gate, F_DUPFD_CLOEXEC, STAGING)) < 0) return -errno;
   for (size_t i = 0; i < request->fd_count; i++)
     if (dup3(staged[i], request->fds[i].to, 0) < 0) return -errno;
   /* What nobody placed is closed, also below the highest target. */
@@ -59,7 +60,7 @@ static int place_descriptors(const struct cl_spawn *request, int *executable, in
     if (!wanted) close(fd);
   }
   int next = highest + 1;
-  *executable = *report = -1;
+  *executable = *report = *gate = -1;
   if (kept_executable >= 0) {
     if (dup3(kept_executable, next, O_CLOEXEC) < 0) return -errno;
     *executable = next++;
@@ -67,6 +68,10 @@ static int place_descriptors(const struct cl_spawn *request, int *executable, in
   if (kept_report >= 0) {
     if (dup3(kept_report, next, O_CLOEXEC) < 0) return -errno;
     *report = next++;
+  }
+  if (kept_gate >= 0) {
+    if (dup3(kept_gate, next, O_CLOEXEC) < 0) return -errno;
+    *gate = next++;
   }
   return CL_RESULT((int)syscall(SYS_close_range, next, ~0u, 0));
 }
@@ -106,13 +111,17 @@ _Noreturn static void child(const struct cl_spawn *request) {
     _exit(0);
   }
 
-  if (gate >= 0 && !pass_gate(gate)) _exit(125);
+  /* Before the wait: the child has inherited the gate's other end too, and would never see it close. */
+  int failed = place_descriptors(request, &executable, &report, &gate);
+  if (failed < 0) fail(request, report, CL_STEP_DESCRIPTORS, -failed);
+
+  if (gate >= 0) {
+    if (!pass_gate(gate)) _exit(125);
+    close(gate);
+  }
 
   if (request->flags & CL_SPAWN_SESSION)
     if (setsid() < 0) fail(request, report, CL_STEP_SESSION, errno);
-
-  int failed = place_descriptors(request, &executable, &report);
-  if (failed < 0) fail(request, report, CL_STEP_DESCRIPTORS, -failed);
 
   if (request->flags & CL_SPAWN_TERMINAL)
     if (ioctl(0, TIOCSCTTY, 0) < 0) fail(request, report, CL_STEP_TERMINAL, errno);

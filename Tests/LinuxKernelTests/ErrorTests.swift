@@ -12,7 +12,7 @@ import Testing
   func `an errno is told in words`(errno: Int32, words: String) { #expect(SyscallError.words(for: errno) == words) }
 
   @Test func `an error names call, object and reason`() {
-    let error = #expect(throws: SyscallError.self) { try FileSystem.open("/nonexistent/x", flags: O_RDONLY) }
+    let error = #expect(throws: SyscallError.self) { _ = try FileSystem.open("/nonexistent/x", flags: O_RDONLY) }
     #expect(error?.description == "openat on /nonexistent/x: No such file or directory (ENOENT)")
   }
 }

@@ -41,7 +41,7 @@ final class Scratch {
     mkdir("\(scratch.path)/a", 0o755)
     let directory = try FileSystem.open(scratch.path, flags: O_RDONLY | O_DIRECTORY)
     #expect(throws: SyscallError.self) {
-      try FileSystem.open(
+      _ = try FileSystem.open(
         path, beneath: directory.raw, flags: O_RDONLY, resolve: [.beneath, .noSymlinks, .noMagicLinks])
     }
   }

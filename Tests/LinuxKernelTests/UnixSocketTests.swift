@@ -40,7 +40,7 @@ import Testing
   @Test func `a file in the place of a socket is not touched`() throws {
     let scratch = Scratch()
     try FileSystem.replace("\(scratch.path)/s.sock", with: [1], mode: 0o600)
-    #expect(throws: SyscallError.self) { try UnixSocket.listen("\(scratch.path)/s.sock", mode: 0o600) }
+    #expect(throws: SyscallError.self) { _ = try UnixSocket.listen("\(scratch.path)/s.sock", mode: 0o600) }
     #expect(try FileSystem.read("\(scratch.path)/s.sock") == [1])
   }
 }

@@ -91,7 +91,7 @@ import Testing
     let kernel = RecordingKernel()
     kernel.fail("set attributes", with: 22)
     #expect(throws: SyscallError.self) {
-      try RootFileSystem(kernel: kernel).make(template: "/t", upper: "/u", work: "/w", mapping: 9)
+      _ = try RootFileSystem(kernel: kernel).make(template: "/t", upper: "/u", work: "/w", mapping: 9)
     }
     #expect(kernel.steps.count == 2)
   }

@@ -212,7 +212,7 @@ struct cl_spawn {
 
 /*
  * clone3 with CLONE_PIDFD, then exec. Returns the pid and stores a close-on-exec pidfd. The child executes only code
- * of this file until exec. Order: gate, session, death signal, descriptors, rlimits, bounding set, ids, capabilities,
+ * of this file until exec. Order: death signal, descriptors, gate, session, rlimits, bounding set, ids, capabilities,
  * working directory, no_new_privs, seccomp, exec.
  */
 int cl_spawn(const struct cl_spawn *request, int *pidfd);

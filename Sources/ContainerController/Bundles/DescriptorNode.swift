@@ -14,12 +14,16 @@ struct DescriptorNode {
     guard text.utf8.count <= 256 << 10 else {
       throw DescriptorProblem(file: file, line: 0, key: "", text: "is longer than 256 KiB")
     }
+    self.file = file
+    path = ""
     do {
       let parser = try Parser(yaml: text, resolver: .basic)
       guard let root = try parser.singleRoot() else {
         throw DescriptorProblem(file: file, line: 0, key: "", text: "is empty")
       }
       node = root
+      // Nodes hold their anchors weakly; only the parser keeps them.
+      try withExtendedLifetime(parser) { try checkPlain(root, depth: 0) }
     } catch let problem as DescriptorProblem {
       throw problem
     } catch let error as YamlError {
@@ -27,9 +31,6 @@ struct DescriptorNode {
     } catch {
       throw DescriptorProblem(file: file, line: 0, key: "", text: "is not YAML: \(error)")
     }
-    self.file = file
-    path = ""
-    try checkPlain(node, depth: 0)
   }
 
   private init(file: String, path: String, node: Node) {

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import Glibc
+import LinuxKernel
+
+/// What the machine that runs the tests offers.
+enum Host {
+  static let isRoot = geteuid() == 0
+  static let busybox: String? = ["/bin/busybox", "/usr/bin/busybox"].first { (path: String) in access(path, X_OK) == 0 }
+
+  static func has(_ program: String) -> Bool {
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].contains { access("\($0)/\(program)", X_OK) == 0 }
+  }
+
+  /// Everything that an agent under test needs.
+  static let canRunAgents = isRoot && busybox != nil && has("unshare") && has("nsenter") && has("ip")
+  static let reason = "needs root, and busybox-static, util-linux and iproute2"
+
+  /// Where the built products are.
+  static let products: String = {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = buffer.withUnsafeMutableBytes {
+      readlink("/proc/self/exe", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+    }
+    let path = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+    for candidate in [path] + CommandLine.arguments where candidate.contains(".build") {
+      var directory = candidate
+      while let slash = directory.lastIndex(of: "/") {
+        directory = String(directory[..<slash])
+        if access("\(directory)/nodeagent", X_OK) == 0 { return directory }
+      }
+    }
+    return ".build/debug"
+  }()
+}

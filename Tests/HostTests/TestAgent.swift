@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Glibc
+import JSONRPC
+import LinuxKernel
+import Testing
+
+/// An agent in a root and a network namespace of its own; it ends, and its files go, with the value.
+final class TestAgent {
+  let root: String
+  let instance: Instance
+  private var daemon: SpawnedProcess?
+
+  init() throws {
+    var template = Array("/tmp/nodeagent-host-XXXXXX".utf8CString)
+    root = mkdtemp(&template).map { String(cString: $0) } ?? "/nonexistent"
+    // Containers pass through on their way to their own directories.
+    chmod(root, 0o755)
+    instance = Instance(root: root)
+    try startDaemon()
+  }
+
+  deinit {
+    endDaemon(keepContainers: false)
+    try? FileSystem.removeTree(root)
+  }
+
+  // MARK: - The daemons
+
+  private var logFile: String { "\(root)/agent.log" }
+  var log: String { (try? FileSystem.readText(logFile, limit: 64 << 20)) ?? "" }
+
+  /// Starts the node controller; the first one makes the network namespace that later ones enter.
+  func startDaemon() throws {
+    let log = try FileSystem.open(logFile, flags: O_WRONLY | O_APPEND | O_CREAT, mode: 0o600)
+    let null = try FileSystem.open("/dev/null", flags: O_RDWR)
+    let pipe = try Pipe()
+    let daemon = "\(Host.products)/nodeagent node-controller --root \(root) --ready-descriptor 3"
+    let enter = namespaceHolder.map { "exec nsenter --net=/proc/\($0.pidfd.pid)/ns/net \(daemon)" }
+    if enter == nil { try makeNamespace() }
+    var request = SpawnRequest(
+      .path("/bin/sh"),
+      arguments: ["sh", "-c", enter ?? "exec nsenter --net=/proc/\(namespaceHolder?.pidfd.pid ?? 0)/ns/net \(daemon)"],
+      environment: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"])
+    request.descriptors = [(null.raw, 0), (log.raw, 1), (log.raw, 2), (pipe.writing.raw, 3)]
+    request.newSession = true
+    let child = try request.start()
+    self.daemon = child
+    if let failure = try SpawnFailure.read(from: child.report) { throw Command.Failure(description: "\(failure)") }
+    var poll = PollSet()
+    let answer = poll.add(pipe.reading.raw)
+    poll.add(child.pidfd.descriptor.raw)
+    _ = try poll.wait(milliseconds: 60_000)
+    guard poll.isReadable(answer) else { throw Command.Failure(description: "the agent did not start: \(self.log)") }
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    let count = try FileSystem.read(pipe.reading.raw, into: &bytes)
+    let text = String(decoding: bytes.prefix(count), as: UTF8.self)
+    guard text == "ok" else { throw Command.Failure(description: "the agent did not start: \(text)\n\(self.log)") }
+  }
+
+  private var namespaceHolder: SpawnedProcess?
+
+  private func makeNamespace() throws {
+    var request = SpawnRequest(
+      .path("/bin/sh"), arguments: ["sh", "-c", "ip link set lo up && exec sleep 100000"],
+      environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+    request.namespaces = .network
+    request.dieWithParent = false
+    let child = try request.start()
+    namespaceHolder = child
+    if let failure = try SpawnFailure.read(from: child.report) { throw Command.Failure(description: "\(failure)") }
+    usleep(50_000)
+  }
+
+  var nodeControllerPID: Int32 { (try? call(NodeMethods.info, node: true).pid) ?? -1 }
+
+  var containerControllerPID: Int32 {
+    (try? FileSystem.readText("\(instance.runDirectory)/container-controller.pid"))
+      .flatMap { Int32($0.split(separator: " ").first ?? "") } ?? -1
+  }
+
+  /// Ends the node controller as `kill -9` does.
+  func killNodeController() throws {
+    try daemon?.pidfd.signal(SIGKILL)
+    _ = try daemon?.pidfd.reap(wait: true)
+    daemon = nil
+  }
+
+  /// Ends the container controller as `kill -9` does, and waits until its successor answers.
+  func killContainerController() throws {
+    let pid = containerControllerPID
+    let process = try Pidfd(opening: pid)
+    try process.signal(SIGKILL)
+    _ = try process.waitForEnd(milliseconds: 10_000)
+    try waitForContainerController(after: pid)
+  }
+
+  func waitForContainerController(after pid: Int32) throws {
+    try eventually("a new container controller") { containerControllerPID > 0 && containerControllerPID != pid }
+    _ = try call(ContainerMethods.list, .init())
+  }
+
+  func endDaemon(keepContainers: Bool) {
+    if let daemon {
+      _ = try? node().call(NodeMethods.shutdown, .init(keepContainers: keepContainers))
+      if (try? daemon.pidfd.waitForEnd(milliseconds: 30_000)) != true { try? daemon.pidfd.signal(SIGKILL) }
+      _ = try? daemon.pidfd.reap(wait: true)
+      self.daemon = nil
+    }
+    if !keepContainers, let holder = namespaceHolder {
+      try? holder.pidfd.signal(SIGKILL)
+      _ = try? holder.pidfd.reap(wait: true)
+      namespaceHolder = nil
+    }
+  }
+
+  // MARK: - Talking to it
+
+  func containers() throws -> RPCClient { try RPCClient(path: instance.containerSocket) }
+  func node() throws -> RPCClient { try RPCClient(path: instance.nodeSocket) }
+
+  func call<Params, Result>(_ method: Method<Params, Result>, _ params: Params, node: Bool = false) throws -> Result {
+    try (node ? self.node() : containers()).call(method, params, deadline: 60_000)
+  }
+
+  func call<Result>(_ method: Method<Empty, Result>, node: Bool = false) throws -> Result {
+    try call(method, Empty(), node: node)
+  }
+
+  /// Runs a verb of the command line, inside the agent's network namespace.
+  func cli(_ arguments: String..., input: String = "", seconds: Int32 = 60) throws -> Command {
+    try inside(["\(Host.products)/nodeagent"] + arguments, input: input, seconds: seconds)
+  }
+
+  /// Runs any program inside the agent's network namespace.
+  func inside(_ arguments: [String], input: String = "", seconds: Int32 = 60) throws -> Command {
+    try Command.run(
+      ["nsenter", "--net=/proc/\(namespaceHolder?.pidfd.pid ?? 0)/ns/net"] + arguments, input: input,
+      environment: ["NODEAGENT_ROOT=\(root)"], seconds: seconds)
+  }
+
+  // MARK: - Bundles
+
+  /// Imports a bundle of busybox; `lines` are added to its descriptor. Returns its name.
+  @discardableResult
+  func importBusybox(
+    name: String = "bb", command: String = "[/bin/sleep, \"1000\"]", _ lines: String = "",
+    change: (String) throws -> Void = { _ in }
+  ) throws -> String {
+    let folder = "\(root)/bundle-\(name)"
+    try Self.makeBusybox(folder, name: name, command: command, lines)
+    try change("\(folder)/rootfs")
+    let result = try cli("bundle", "import", "-q", folder)
+    guard result.code == 0 else { throw Command.Failure(description: "import: \(result)") }
+    return name
+  }
+
+  static func makeBusybox(_ folder: String, name: String, command: String, _ lines: String = "") throws {
+    for directory in ["", "/rootfs", "/rootfs/bin", "/rootfs/etc", "/rootfs/proc", "/rootfs/data"] {
+      mkdir(folder + directory, 0o755)
+    }
+    let busybox = try FileSystem.read(Host.busybox ?? "/bin/busybox", limit: 16 << 20)
+    try FileSystem.replace("\(folder)/rootfs/bin/busybox", with: busybox, mode: 0o755)
+    for applet in [
+      "sh", "sleep", "cat", "ls", "id", "true", "false", "echo", "mount", "dd", "nc", "httpd", "stat", "readlink",
+      "grep", "head", "mkdir", "touch", "ln", "rm", "kill", "ps", "env", "wc", "seq", "tr", "chmod", "mknod", "ip", "pwd", "hostname", "umount", "yes", "sync",
+    ] { symlink("busybox", "\(folder)/rootfs/bin/\(applet)") }
+    chmod("\(folder)/rootfs", 0o755)
+    try FileSystem.replace(
+      "\(folder)/bundle.yaml",
+      with: Array("name: \(name)\nversion: \"1\"\ncommand: \(command)\n\(lines)\n".utf8), mode: 0o644)
+  }
+
+  /// Runs a script in a container of its own and returns what it wrote and how it ended.
+  func shell(_ script: String, bundle: String = "bb", _ options: String..., seconds: Int32 = 60) throws -> Command {
+    let name = "t\(UInt32.random(in: 0 ... .max))"
+    let arguments = ["run", "--attach", "--rm", "--name", name] + options + [bundle, "--", "/bin/sh", "-c", script]
+    return try inside(["\(Host.products)/nodeagent"] + arguments, seconds: seconds)
+  }
+
+  // MARK: - Waiting
+
+  func eventually(_ what: String, seconds: Double = 20, _ condition: () throws -> Bool) throws {
+    let deadline = Clock.monotonicNanoseconds() + UInt64(seconds * 1e9)
+    while try !condition() {
+      guard Clock.monotonicNanoseconds() < deadline else {
+        throw Command.Failure(description: "\(what) did not come about within \(seconds) s\n\(log.suffix(3000))")
+      }
+      usleep(5000)
+    }
+  }
+
+  func view(_ name: String) throws -> ContainerView {
+    try #require(try call(ContainerMethods.list, .init(names: [name])).first)
+  }
+}
