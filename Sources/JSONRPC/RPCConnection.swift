@@ -25,6 +25,7 @@ final class RPCConnection: ChannelInboundHandler {
   private var nextSubscription = 1
   private var readPending = false
   private var switched = false
+  private var inputClosed = false
 
   init(server: RPCServer, peer: Peer) {
     self.server = server
@@ -56,6 +57,19 @@ final class RPCConnection: ChannelInboundHandler {
 
   func channelInactive(context: ChannelHandlerContext) { context.close(promise: nil) }
 
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    guard case ChannelEvent.inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
+    inputClosed = true
+    closeIfDone()
+  }
+
+  /// A peer that has ended its side gets what it has asked for, and then the end.
+  private func closeIfDone() {
+    guard inputClosed, !switched, tasks.isEmpty, subscriptions.isEmpty, let context else { return }
+    let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in bound.value.close(promise: nil) }
+  }
+
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -78,6 +92,7 @@ final class RPCConnection: ChannelInboundHandler {
 
   /// Asks for more only when the peer takes its answers and has room for requests.
   private func readMore() {
+    closeIfDone()
     guard readPending, !switched, let context, context.channel.isWritable, tasks.count < server.limits.inFlight else {
       return
     }
@@ -415,5 +430,6 @@ final class RPCConnection: ChannelInboundHandler {
         subscriptions.removeValue(forKey: id)
       }
     }
+    closeIfDone()
   }
 }

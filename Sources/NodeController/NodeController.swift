@@ -29,6 +29,8 @@ public final class NodeController: Sendable {
     self.instance = instance
     self.logger = logger
     umask(0o022)
+    // What the container controller leaves when it dies comes here, and not to a PID 1 that may not reap.
+    cl_prctl(CL_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for directory in [instance.runDirectory, instance.stateDirectory, instance.logDirectory] {
       try FileSystem.makeDirectories(directory, mode: 0o755)
     }

@@ -31,11 +31,24 @@ import Testing
     #expect(machine.restarts == 12)
   }
 
-  @Test func `after a good run it starts again at once`() {
+  @Test func `after a good run it starts again soon`() {
     var machine = SubsystemMachine()
     _ = machine.apply(.startAsked)
     _ = machine.apply(.ready)
-    #expect(machine.apply(.ended(after: 60)) == [.wait(milliseconds: 0)])
+    #expect(machine.apply(.ended(after: 60)) == [.wait(milliseconds: 100)])
+  }
+
+  @Test func `one that could start is not waited for longer than a second`() {
+    var machine = SubsystemMachine()
+    _ = machine.apply(.startAsked)
+    var pauses: [Int64] = []
+    for _ in 0..<6 {
+      _ = machine.apply(.ready)
+      guard case .wait(let pause)? = machine.apply(.ended(after: 1)).first else { return }
+      pauses.append(pause)
+      _ = machine.apply(.backoffOver)
+    }
+    #expect(pauses == [100, 200, 400, 800, 1000, 1000])
   }
 
   @Test func `one that does not become ready is ended`() {

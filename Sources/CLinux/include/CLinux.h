@@ -114,6 +114,7 @@ int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsi
 #define CL_PR_SET_PDEATHSIG 1
 #define CL_PR_SET_DUMPABLE 4
 #define CL_PR_SET_NAME 15
+#define CL_PR_SET_CHILD_SUBREAPER 36
 #define CL_PR_CAPBSET_READ 23
 #define CL_PR_CAPBSET_DROP 24
 #define CL_PR_SET_NO_NEW_PRIVS 38

@@ -12,6 +12,8 @@ import LinuxKernel
 /// `/proc`, which stays with the process and fails once it is gone.
 struct CallersChild {
   let pid: Int32
+  /// Clock ticks since boot (proc(5), field 22 of stat).
+  let startTime: UInt64
   private let pidfd: SharedDescriptor
   private let directory: SharedDescriptor
 
@@ -30,6 +32,7 @@ struct CallersChild {
     directory = SharedDescriptor(
       try FileSystem.open("/proc/\(pid)", flags: FileSystem.pathOnly | O_DIRECTORY))
     let identity = try ProcessStatus.identity(of: pid)
+    startTime = identity.startTime
     guard identity.parent == peer.credentials.pid else {
       throw RPCError(
         .permissionDenied, "process \(pid) is a child of \(identity.parent), not of the caller \(peer.credentials.pid)")

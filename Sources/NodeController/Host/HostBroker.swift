@@ -19,6 +19,8 @@ final class HostBroker: Sendable {
     var busy: Set<String> = []
     var records: [String: HostRecord] = [:]
     var mappings: [String: SharedDescriptor] = [:]
+    /// Processes that unpack; one whose parent died becomes this process's child.
+    var unpackers: [Orphan] = []
   }
 
   let instance: Instance
@@ -135,7 +137,7 @@ final class HostBroker: Sendable {
         try cgroups.attach(child.pid, to: call.name)
         // The pid was good if the process still lives now; else the attached one may be another's.
         try child.checkAlive()
-        var record = HostRecord(address: nil, publications: [])
+        var record = HostRecord(address: nil, publications: [], pid: child.pid, startTime: child.startTime)
         if call.network == .private {
           let namespace = try child.namespace("net")
           let address = try network.plug(slot: slot, namespace: namespace.raw)
@@ -214,6 +216,7 @@ final class HostBroker: Sendable {
       try FileSystem.remove("\(recordDirectory)/\(name).json")
     }
     try endCgroup(name)
+    if let record { Orphan(pid: record.pid, startTime: record.startTime).reap() }
   }
 
   private func endCgroup(_ name: String) throws {
@@ -246,6 +249,10 @@ final class HostBroker: Sendable {
     try TemplateFiles.check(digest)
     guard !templates.exists(digest) else { throw RPCError(.alreadyExists, "template \(digest) exists") }
     try child.map(first: templates.firstUID, count: ContainerFiles.rangeSize)
+    state.withLock { state in
+      state.unpackers.removeAll { $0.reap() }
+      state.unpackers.append(Orphan(pid: child.pid, startTime: child.startTime))
+    }
     return try templates.begin(digest)
   }
 

@@ -7,4 +7,7 @@ import AgentAPI
 struct HostRecord: Codable, Sendable, Hashable {
   var address: String?
   var publications: [HostMethods.Publication]
+  /// PID 1 of the container, by the two numbers that name a process for one boot.
+  var pid: Int32
+  var startTime: UInt64
 }

@@ -19,7 +19,7 @@ final class Netlink {
 
   deinit { nl_socket_free(socket) }
 
-  /// Opens a socket in another namespace: it stays there while the thread comes back.
+  /// Opens a socket in a container's namespace, and opens its ports: the socket stays there, the thread comes back.
   convenience init(namespace: Int32) throws(SyscallError) {
     let own = try FileSystem.open("/proc/thread-self/ns/net", flags: O_RDONLY)
     let entered = cl_setns(namespace, Int32(CL_NEWNET))
@@ -28,6 +28,8 @@ final class Netlink {
       // A thread that cannot come home would do the next container's work in the wrong namespace.
       if cl_setns(own.raw, Int32(CL_NEWNET)) < 0 { fatalError("cannot return to the host's network namespace") }
     }
+    // Every port is the container's own: no privilege is needed for those below 1024 (ip-sysctl, kernel document).
+    try FileSystem.write("0", toExisting: "/proc/sys/net/ipv4/ip_unprivileged_port_start")
     try self.init()
   }
 

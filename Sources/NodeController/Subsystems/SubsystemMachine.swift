@@ -35,8 +35,13 @@ struct SubsystemMachine: Sendable, Equatable {
   private(set) var restarts = 0
   private var failures = 0
 
-  /// 100 ms, doubled with each failure in a row, at most 30 s.
-  static func backoff(failures: Int) -> Int64 { min(30_000, 100 << Int64(min(failures, 9))) }
+  /// 100 ms, doubled with each failure in a row: up to 30 s for one that cannot start, and up to 1 s for one that could
+  /// and then failed, for others wait for it.
+  private mutating func pause(atMost most: Int64) -> [Effect] {
+    state = .backoff
+    defer { failures += 1 }
+    return [.wait(milliseconds: min(most, 100 << Int64(min(failures, 9))))]
+  }
 
   mutating func apply(_ event: Event) -> [Effect] {
     switch (state, event) {
@@ -48,11 +53,12 @@ struct SubsystemMachine: Sendable, Equatable {
       state = .available
       return []
     case (.starting, .readyTimedOut): return [.kill]
-    case (.starting, .ended(let seconds)), (.available, .ended(let seconds)):
+    case (.starting, .ended):
+      return pause(atMost: 30_000)
+    case (.available, .ended(let seconds)):
       // A run of ten seconds was a good one: what made earlier ones fail is over.
-      failures = seconds >= 10 ? 0 : failures + 1
-      state = .backoff
-      return [.wait(milliseconds: failures == 0 ? 0 : Self.backoff(failures: failures - 1))]
+      if seconds >= 10 { failures = 0 }
+      return pause(atMost: 1000)
     case (.backoff, .backoffOver):
       state = .starting
       restarts += 1

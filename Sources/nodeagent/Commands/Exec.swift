@@ -88,7 +88,7 @@ struct ExecClient {
     var inputOpen = true
     var size: (UInt16, UInt16) = (0, 0)
     if !passInput {
-      try socket.write(StreamFrame(.input))
+      try send(StreamFrame(.input))
       inputOpen = false
     }
     while true {
@@ -100,7 +100,7 @@ struct ExecClient {
       if let input, poll.isReadable(input) {
         var chunk = [UInt8](repeating: 0, count: 32 << 10)
         let count = try FileSystem.read(0, into: &chunk, object: "stdin")
-        try socket.write(StreamFrame(.input, Array(chunk.prefix(count))))
+        try send(StreamFrame(.input, Array(chunk.prefix(count))))
         if count == 0 { inputOpen = false }
       }
       if poll.isReadable(peer) {
@@ -120,12 +120,21 @@ struct ExecClient {
     }
   }
 
+  /// A process that has ended takes nothing any more; how it ended is still to be read.
+  private func send(_ frame: StreamFrame) throws {
+    do {
+      try socket.write(frame)
+    } catch {
+      guard error.errno == EPIPE || error.errno == ECONNRESET else { throw error }
+    }
+  }
+
   private func tellSize(_ last: inout (UInt16, UInt16)) throws {
     var rows: UInt16 = 0
     var columns: UInt16 = 0
     guard cl_window_size(0, &rows, &columns) == 0, (rows, columns) != last else { return }
     last = (rows, columns)
-    try socket.write(
+    try send(
       StreamFrame(.resize, [UInt8(rows >> 8), UInt8(rows & 255), UInt8(columns >> 8), UInt8(columns & 255)]))
   }
 }
