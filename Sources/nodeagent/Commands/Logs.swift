@@ -58,7 +58,7 @@ struct LogPrinter {
     let error = entry.stream == "stderr"
     let text = isatty(error ? 2 : 1) == 1 ? Terminal.printable(entry.text) : entry.text
     let mark = entry.stream == "harness" ? "[harness] " : ""
-    let line = (timestamps ? "\(Terminal.styled(entry.time, .dim)) " : "") + mark + text + "\n"
+    let line = (timestamps ? "\(Terminal.styled(entry.time, .dim)) " : "") + mark + text + (entry.partial == true ? "" : "\n")
     Terminal.write(line, to: error ? 2 : 1)
   }
 }
