@@ -54,7 +54,8 @@ public struct Harness: ~Copyable {
     } catch let error as SyscallError {
       return report(channel, "preparing the container", error)
     } catch {
-      return report(channel, "reading the launch plan: \(error)", SyscallError(call: "plan", object: "message", errno: EBADMSG))
+      return report(
+        channel, "reading the launch plan: \(error)", SyscallError(call: "plan", object: "message", errno: EBADMSG))
     }
   }
 
@@ -260,7 +261,8 @@ public struct Harness: ~Copyable {
     do {
       if workload.terminal {
         let terminal = try openTerminal()
-        let process = try WorkloadStart.start(workload, input: terminal.slave, output: terminal.slave, error: terminal.slave)
+        let process = try WorkloadStart.start(
+          workload, input: terminal.slave, output: terminal.slave, error: terminal.slave)
         execs[process] = id
         Glibc.close(terminal.slave)
         channels.send(.execStarted(id: id), to: channel, descriptors: [terminal.master])

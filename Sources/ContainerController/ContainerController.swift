@@ -103,7 +103,8 @@ public final class ContainerController: Sendable {
     }
     router.on(ContainerMethods.kill) { [registry] context, params in
       guard let signal = SignalNames.number(params.signal ?? "KILL") else {
-        throw RPCError(.invalidParams, "params.signal is a signal such as TERM or its number, not \"\(params.signal ?? "")\"")
+        throw RPCError(
+          .invalidParams, "params.signal is a signal such as TERM or its number, not \"\(params.signal ?? "")\"")
       }
       return try await registry.find(params.name).kill(signal: signal, correlation: context.correlationID)
     }

@@ -128,7 +128,8 @@ public final class RPCClient {
   }
 
   /// Calls a method that switches the connection; the frames follow on the returned socket.
-  public func open<Params, Result>(_ method: Method<Params, Result>, _ params: Params) throws -> (Result, FramedSocket) {
+  public func open<Params, Result>(_ method: Method<Params, Result>, _ params: Params) throws -> (Result, FramedSocket)
+  {
     let result = try call(method, params)
     guard start == buffer.count else { throw RPCError(.internalError, "bytes before the stream") }
     return (result, FramedSocket(socket))

@@ -58,7 +58,9 @@ final class RPCConnection: ChannelInboundHandler {
   func channelInactive(context: ChannelHandlerContext) { context.close(promise: nil) }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    guard case ChannelEvent.inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
+    guard case ChannelEvent.inputClosed? = event as? ChannelEvent else {
+      return context.fireUserInboundEventTriggered(event)
+    }
     inputClosed = true
     closeIfDone()
   }
@@ -312,7 +314,8 @@ final class RPCConnection: ChannelInboundHandler {
     case .success(.answer(let bytes)): return RequestEnvelope.answer(id: id, result: bytes)
     case .success(.stream):
       return RequestEnvelope.answer(
-        id: id, error: RPCError(.invalidRequest, "\(request.method) switches the connection and does not go into a batch"))
+        id: id,
+        error: RPCError(.invalidRequest, "\(request.method) switches the connection and does not go into a batch"))
     case .failure(let error): return RequestEnvelope.answer(id: id, error: error)
     }
   }
@@ -342,7 +345,8 @@ final class RPCConnection: ChannelInboundHandler {
       return write(
         RequestEnvelope.answer(
           id: id,
-          error: RPCError(.invalidRequest, "\(request.method) needs a connection with no other request or subscription")))
+          error: RPCError(.invalidRequest, "\(request.method) needs a connection with no other request or subscription")
+        ))
     }
     let line = RequestEnvelope.answer(id: id, result: bytes)
     var buffer = context.channel.allocator.buffer(capacity: line.count + 1)
@@ -376,7 +380,8 @@ final class RPCConnection: ChannelInboundHandler {
     guard let topic = server.router.entries[wanted.topic], case .topic(let body) = topic.handler else {
       let topics = server.router.entries.values.filter { $0.description.kind == .topic }.map(\.description.name)
       throw RPCError(
-        .notFound, "there is no topic \"\(wanted.topic.prefix(128))\"; there are \(topics.sorted().joined(separator: ", "))")
+        .notFound,
+        "there is no topic \"\(wanted.topic.prefix(128))\"; there are \(topics.sorted().joined(separator: ", "))")
     }
     _ = try server.find(wanted.topic, peer: peer)
     guard subscriptions.count < server.limits.subscriptions, let context else {
@@ -426,7 +431,8 @@ final class RPCConnection: ChannelInboundHandler {
       case .dropped(let count): write(name + Array("\"dropped\":\(count)}}".utf8))
       case .end(let error):
         let reason = error.flatMap { try? JSONCoding.encode($0) }
-        write(name + Array("\"end\":true".utf8) + (reason.map { Array(",\"error\":".utf8) + $0 } ?? []) + Array("}}".utf8))
+        write(
+          name + Array("\"end\":true".utf8) + (reason.map { Array(",\"error\":".utf8) + $0 } ?? []) + Array("}}".utf8))
         subscriptions.removeValue(forKey: id)
       }
     }

@@ -37,7 +37,11 @@ public struct RPCRouter: Sendable {
     self.title = title
     self.summary = summary
     self.version = version
-    for description in Self.builtIn { entries[description.name] = Entry(description: description, handler: .call { _, _ in [] }, allowed: Set(description.params.properties.map(\.name))) }
+    for description in Self.builtIn {
+      entries[description.name] = Entry(
+        description: description, handler: .call { _, _ in [] }, allowed: Set(description.params.properties.map(\.name))
+      )
+    }
   }
 
   private mutating func add(_ description: MethodDescription, _ handler: Handler) {

@@ -54,7 +54,9 @@ public final class RPCServer: Sendable {
     let number = listening.take()
     let bootstrap = ServerBootstrap(group: group)
       .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
-      .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 256, initial: 512, maximum: 65536))
+      .childChannelOption(
+        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 256, initial: 512, maximum: 65536)
+      )
       .childChannelOption(.maxMessagesPerRead, value: 4)
       // `echo '{…}' | socat - UNIX-CONNECT:…` ends its side first and still wants the answer.
       .childChannelOption(.allowRemoteHalfClosure, value: true)

@@ -41,7 +41,8 @@ struct RequestEnvelope: Sendable {
     guard bytes("jsonrpc").map({ $0 == Array("\"2.0\"".utf8) }) == true else {
       throw Invalid(id: id, reason: "\"jsonrpc\" must be \"2.0\"")
     }
-    guard let raw = bytes("method"), raw.first == UInt8(ascii: "\""), let name = try? JSONCoding.decode(String.self, from: raw)
+    guard let raw = bytes("method"), raw.first == UInt8(ascii: "\""),
+      let name = try? JSONCoding.decode(String.self, from: raw)
     else { throw Invalid(id: id, reason: "\"method\" must be a string") }
     method = name
     params = bytes("params") ?? Array("{}".utf8)

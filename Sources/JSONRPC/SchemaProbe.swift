@@ -131,7 +131,9 @@ private struct KeyedProbe<Key: CodingKey>: KeyedDecodingContainerProtocol {
   func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) throws
     -> KeyedDecodingContainer<Nested>
   { throw SchemaProbe.Unsupported() }
-  func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer { throw SchemaProbe.Unsupported() }
+  func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer {
+    throw SchemaProbe.Unsupported()
+  }
   func superDecoder() throws -> any Decoder { throw SchemaProbe.Unsupported() }
   func superDecoder(forKey key: Key) throws -> any Decoder { throw SchemaProbe.Unsupported() }
 }

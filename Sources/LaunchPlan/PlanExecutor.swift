@@ -116,7 +116,7 @@ public struct PlanExecutor<K: Kernel> {
   private func existing(_ path: String) throws(SyscallError) -> Descriptor? {
     do {
       return try kernel.resolve(path, root: root, kind: .existing)
-    } catch where error.errno == ENOENT || error.errno == ENOTDIR {
+    } catch  where error.errno == ENOENT || error.errno == ENOTDIR {
       return nil
     }
   }

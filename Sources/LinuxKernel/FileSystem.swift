@@ -71,7 +71,8 @@ public enum FileSystem {
   ) throws(SyscallError) -> Descriptor {
     Descriptor(
       owning: try check(
-        cl_openat2(directory, path, UInt64(UInt32(bitPattern: flags)), UInt64(mode), resolve.rawValue), "openat2", path))
+        cl_openat2(directory, path, UInt64(UInt32(bitPattern: flags)), UInt64(mode), resolve.rawValue), "openat2", path)
+    )
   }
 
   public static func status(of descriptor: Int32) throws(SyscallError) -> FileStatus {

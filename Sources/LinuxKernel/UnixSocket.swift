@@ -68,10 +68,9 @@ public enum UnixSocket {
       try FileSystem.remove(path)
     }
     let socket = Descriptor(owning: try check(cl_unix_socket(kind.raw), "socket", path))
-    let before = umask(0o777)
-    let result = try withShortPath(path) { cl_bind_unix(socket.raw, $0) }
-    umask(before)
-    try check(result, "bind", path)
+    // The new file takes the socket's own mode, so no other thread sees a changed umask and no peer a moment too open.
+    try checkErrno(fchmod(socket.raw, mode), "fchmod", path)
+    try check(try withShortPath(path) { cl_bind_unix(socket.raw, $0) }, "bind", path)
     try FileSystem.mode(path, mode)
     return socket
   }

@@ -11,7 +11,9 @@ struct Doctor {
   let layout: CgroupLayout
   let network: NodeNetwork
 
-  func examine() -> [Finding] { [kernel(), cgroups(), userNamespaces(), files(), space(), nft(), harness()] + capabilities() }
+  func examine() -> [Finding] {
+    [kernel(), cgroups(), userNamespaces(), files(), space(), nft(), harness()] + capabilities()
+  }
 
   private func kernel() -> Finding {
     let release = (try? FileSystem.readText("/proc/sys/kernel/osrelease"))?.filter { !$0.isWhitespace } ?? "?"

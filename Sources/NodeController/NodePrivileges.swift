@@ -20,7 +20,8 @@ public enum NodePrivileges {
     guard permitted.isSuperset(of: needed) else {
       throw RPCError(
         .permissionDenied,
-        "the node controller needs root with \(needed.subtracting(permitted).memberNames.joined(separator: ", ")); start it as root")
+        "the node controller needs root with \(needed.subtracting(permitted).memberNames.joined(separator: ", ")); start it as root"
+      )
     }
     func check(_ result: Int32, _ call: String) throws {
       if result < 0 { throw SyscallError(call: call, object: "this process", errno: -result) }

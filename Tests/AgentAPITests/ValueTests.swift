@@ -6,7 +6,10 @@ import JSONRPC
 import Testing
 
 @Suite struct InstanceTests {
-  @Test(arguments: [("/", "/run/nodeagent/node.sock"), ("/srv/a/", "/srv/a/run/nodeagent/node.sock"), ("//srv/./a", "/srv/a/run/nodeagent/node.sock")])
+  @Test(arguments: [
+    ("/", "/run/nodeagent/node.sock"), ("/srv/a/", "/srv/a/run/nodeagent/node.sock"),
+    ("//srv/./a", "/srv/a/run/nodeagent/node.sock"),
+  ])
   func `paths derive from the root`(root: String, socket: String) { #expect(Instance(root: root).nodeSocket == socket) }
 
   @Test func `two roots share nothing`() {
@@ -26,7 +29,10 @@ import Testing
     #expect(Timestamp.parse(text, now: 1_000_000_000) == expected)
   }
 
-  @Test(arguments: ["", "yesterday", "2026-13-01", "2026-05-01T9:30:00Z", "2026-05-01T09:30:00", "2026-05-01T25:00:00Z", "-5m", "m", "99999999999999999999s"])
+  @Test(arguments: [
+    "", "yesterday", "2026-13-01", "2026-05-01T9:30:00Z", "2026-05-01T09:30:00", "2026-05-01T25:00:00Z", "-5m", "m",
+    "99999999999999999999s",
+  ])
   func `what is no time is refused`(text: String) { #expect(Timestamp.parse(text, now: 0) == nil) }
 
   @Test(arguments: [0, 1, 999_999, 1_777_627_800_123_456])
@@ -52,6 +58,8 @@ import Testing
     #expect(user?.gid == gid)
   }
 
-  @Test(arguments: ["1000:", ":5", "0x10", "-1", "4294967296", "root", "", ":", "1:2:3", " 1", "1 ", "+1", "65536", "١"])
+  @Test(arguments: [
+    "1000:", ":5", "0x10", "-1", "4294967296", "root", "", ":", "1:2:3", " 1", "1 ", "+1", "65536", "١",
+  ])
   func `anything else is refused`(text: String) { #expect(BundleDescriptor.User(text) == nil) }
 }

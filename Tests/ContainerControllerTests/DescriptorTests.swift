@@ -87,7 +87,9 @@ import Testing
 }
 
 @Suite struct QuantityTests {
-  @Test(arguments: [("0", 0), ("1024", 1024), ("1K", 1024), ("64KiB", 65536), ("2GiB", 2 << 30), ("7B", 7)] as [(String, UInt64)])
+  @Test(
+    arguments: [("0", 0), ("1024", 1024), ("1K", 1024), ("64KiB", 65536), ("2GiB", 2 << 30), ("7B", 7)]
+      as [(String, UInt64)])
   func `sizes`(text: String, bytes: UInt64) { #expect(Quantity.bytes(text) == bytes) }
 
   @Test(arguments: ["", "MiB", "1MB", "-1", "1.5MiB", "99999999999TiB", "1 MiB"])

@@ -17,7 +17,8 @@ import Testing
     .preparing: ["made": .created, "removeAsked": .destroying],
     .created: ["startAsked": .initializing, "removeAsked": .destroying],
     .initializing: [
-      "ready": .available, "notReady": .unavailable, "startFailed": .failed, "stopAsked": .stopping, "ended well": .stopped,
+      "ready": .available, "notReady": .unavailable, "startFailed": .failed, "stopAsked": .stopping,
+      "ended well": .stopped,
       "ended badly": .failed,
     ],
     .available: ["notReady": .unavailable, "stopAsked": .stopping, "ended well": .stopped, "ended badly": .failed],
@@ -63,13 +64,18 @@ import Testing
 
 @Suite struct RestartTests {
   @Test func `the pause doubles and is bounded`() {
-    #expect((0...12).map(RestartDecision.backoff) == [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000, 60000])
+    #expect(
+      (0...12).map(RestartDecision.backoff) == [
+        100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000, 60000,
+      ])
   }
 
-  @Test(arguments: [
-    (RestartPolicy(.never), true, nil), (RestartPolicy(.onFailure), false, nil), (RestartPolicy(.onFailure), true, 100),
-    (RestartPolicy(.always), false, 100),
-  ] as [(RestartPolicy, Bool, Int64?)])
+  @Test(
+    arguments: [
+      (RestartPolicy(.never), true, nil), (RestartPolicy(.onFailure), false, nil),
+      (RestartPolicy(.onFailure), true, 100),
+      (RestartPolicy(.always), false, 100),
+    ] as [(RestartPolicy, Bool, Int64?)])
   func `the policy decides`(policy: RestartPolicy, failed: Bool, expected: Int64?) {
     var decision = RestartDecision()
     #expect(decision.next(policy, failed: failed, ranSeconds: 0) == expected)

@@ -78,6 +78,9 @@ import Testing
     #expect(program.prefix(8) == [0x20, 0, 0, 0, 4, 0, 0, 0])
   }
 
-  @Test(arguments: ["mount", "umount2", "setns", "unshare", "bpf", "keyctl", "add_key", "reboot", "init_module", "perf_event_open", "userfaultfd", "open_by_handle_at", "io_uring_setup", "kexec_load", "swapon"])
+  @Test(arguments: [
+    "mount", "umount2", "setns", "unshare", "bpf", "keyctl", "add_key", "reboot", "init_module", "perf_event_open",
+    "userfaultfd", "open_by_handle_at", "io_uring_setup", "kexec_load", "swapon",
+  ])
   func `what reaches into the host is not on the list`(name: String) { #expect(!SeccompProfile.allowed.contains(name)) }
 }

@@ -149,7 +149,9 @@ import Testing
     #expect(!FileSystem.exists("\(template)/null"))
   }
 
-  @Test(arguments: [".tar", ".tar.gz", ".tar.zst"]) func `an archive is the same for the same input, and imports`(kind: String) throws {
+  @Test(arguments: [".tar", ".tar.gz", ".tar.zst"]) func `an archive is the same for the same input, and imports`(
+    kind: String
+  ) throws {
     let agent = try TestAgent()
     let folder = "\(agent.root)/b"
     try TestAgent.makeBusybox(folder, name: "bb", command: "[/bin/true]")
@@ -167,7 +169,8 @@ import Testing
     #expect(digests[0] == digests[1])
     let imported = try agent.cli("bundle", "import", "--json", "\(agent.root)/a0\(kind)")
     #expect(try JSONCoding.decode(BundleView.self, from: Array(imported.output.utf8)).digest == digests[0])
-    let other = try agent.cli("bundle", "import", "--digest", String(repeating: "0", count: 64), "\(agent.root)/a1\(kind)")
+    let other = try agent.cli(
+      "bundle", "import", "--digest", String(repeating: "0", count: 64), "\(agent.root)/a1\(kind)")
     #expect(other.code == 1)
     #expect(try agent.shell("stat -c %h /bin/busybox").output == "2\n")
   }

@@ -16,10 +16,14 @@ import Testing
     #expect(error?.code == .permissionDenied)
     // As the container controller's own user, but another process.
     let status = try FileSystem.readText("/proc/\(agent.containerControllerPID)/status")
-    let uid = try #require(status.split(separator: "\n").first { $0.hasPrefix("Uid:") }?.split(separator: "\t").dropFirst().first)
+    let uid = try #require(
+      status.split(separator: "\n").first { $0.hasPrefix("Uid:") }?.split(separator: "\t").dropFirst().first)
     let line = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"host.open\"}\n"
     let result = try Command.run(
-      ["setpriv", "--reuid=\(uid)", "--regid=\(uid)", "--clear-groups", "socat", "-t10", "-", "UNIX-CONNECT:\(agent.instance.nodeSocket)"],
+      [
+        "setpriv", "--reuid=\(uid)", "--regid=\(uid)", "--clear-groups", "socat", "-t10", "-",
+        "UNIX-CONNECT:\(agent.instance.nodeSocket)",
+      ],
       input: line)
     #expect(result.output.contains("\"code\":1001"), "\(result)")
     #expect(result.output.contains("running container controller"))
@@ -28,12 +32,20 @@ import Testing
   @Test func `others cannot connect, and observers cannot change anything`() throws {
     let agent = try TestAgent()
     let stranger = try Command.run(
-      ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "socat", "-", "UNIX-CONNECT:\(agent.instance.containerSocket)"])
+      [
+        "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "socat", "-",
+        "UNIX-CONNECT:\(agent.instance.containerSocket)",
+      ])
     #expect(stranger.code != 0)
     chmod(agent.instance.containerSocket, 0o666)
     let refused = try Command.run(
-      ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "socat", "-t10", "-", "UNIX-CONNECT:\(agent.instance.containerSocket)"],
-      input: "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"bundle.remove\",\"params\":{\"bundle\":\"x\"}}\n{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"container.list\"}\n")
+      [
+        "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "socat", "-t10", "-",
+        "UNIX-CONNECT:\(agent.instance.containerSocket)",
+      ],
+      input:
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"bundle.remove\",\"params\":{\"bundle\":\"x\"}}\n{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"container.list\"}\n"
+    )
     #expect(refused.output.contains("needs the role operator"))
     #expect(refused.output.contains("\"result\":[]"))
   }
@@ -53,7 +65,9 @@ import Testing
     try agent.startDaemon()
     #expect(try agent.view("a").state == .available)
     _ = try Command.run(["sh", "-c", "dd if=/dev/zero of=\(state)/fill bs=1k count=64 2>/dev/null; true"])
-    let error = #expect(throws: RPCError.self) { try agent.call(ContainerMethods.create, ContainerSpec(name: "b", bundle: "bb")) }
+    let error = #expect(throws: RPCError.self) {
+      try agent.call(ContainerMethods.create, ContainerSpec(name: "b", bundle: "bb"))
+    }
     #expect(error?.code == .noSpace, "\(error?.message ?? "")")
     #expect(try FileSystem.names(in: agent.instance.containers) == ["a"])
     #expect(try agent.cli("exec", "a", "echo", "on").output == "on\n")

@@ -16,20 +16,27 @@ struct Command: Sendable, CustomStringConvertible {
   }
 
   /// Runs a program; its output goes through files, so that nothing can fill up and hang.
-  static func run(_ arguments: [String], input: String = "", environment: [String] = [], seconds: Int32 = 60) throws -> Command {
+  static func run(_ arguments: [String], input: String = "", environment: [String] = [], seconds: Int32 = 60) throws
+    -> Command
+  {
     let files = try (0..<3).map { _ in SharedDescriptor(try unnamed()) }
     try FileSystem.write(Array(input.utf8), to: files[0].raw)
     lseek(files[0].raw, 0, SEEK_SET)
     var request = SpawnRequest(
       .path("/usr/bin/env"), arguments: ["env"] + arguments,
-      environment: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"] + environment)
+      environment: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"] + environment
+    )
     request.descriptors = files.enumerated().map { ($1.raw, Int32($0)) }
     let child = try request.start()
-    if let failure = try SpawnFailure.read(from: child.report) { throw Failure(description: "\(arguments): \(failure)") }
+    if let failure = try SpawnFailure.read(from: child.report) {
+      throw Failure(description: "\(arguments): \(failure)")
+    }
     if try !child.pidfd.waitForEnd(milliseconds: seconds * 1000) {
       try child.pidfd.signal(SIGKILL)
       _ = try child.pidfd.reap(wait: true)
-      throw Failure(description: "\(arguments) has not ended within \(seconds) s; it said \(try text(files[1])) \(try text(files[2]))")
+      throw Failure(
+        description:
+          "\(arguments) has not ended within \(seconds) s; it said \(try text(files[1])) \(try text(files[2]))")
     }
     let status = try child.pidfd.reap(wait: true)
     return Command(code: status?.shellCode ?? -1, output: try text(files[1]), error: try text(files[2]))

@@ -42,7 +42,8 @@ import Testing
     try agent.importBusybox()
     func line(_ method: String, _ params: String) throws -> JSONValue {
       let request = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\(method)\",\"params\":\(params)}\n"
-      let answer = try Command.run(["socat", "-t30", "-", "UNIX-CONNECT:\(agent.instance.containerSocket)"], input: request)
+      let answer = try Command.run(
+        ["socat", "-t30", "-", "UNIX-CONNECT:\(agent.instance.containerSocket)"], input: request)
       return try JSONCoding.decode(JSONValue.self, from: Array(answer.output.utf8))
     }
     #expect(try line("container.create", "{\"name\":\"a\",\"bundle\":\"bb\"}")["result"]?["state"] == "created")
@@ -100,7 +101,8 @@ import Testing
     #expect(end.state == .failed)
     #expect(end.outOfMemory)
     #expect(try agent.cli("ps").output.contains("failed: out of memory"))
-    _ = try agent.call(ContainerMethods.run, ContainerSpec(name: "bad", bundle: "bb", command: ["/bin/sh", "-c", "kill -9 $$"]))
+    _ = try agent.call(
+      ContainerMethods.run, ContainerSpec(name: "bad", bundle: "bb", command: ["/bin/sh", "-c", "kill -9 $$"]))
     let other = try agent.call(ContainerMethods.wait, .init(name: "bad"))
     #expect(!other.outOfMemory)
     #expect(other.reason == "ended by SIGKILL")
@@ -141,7 +143,9 @@ import Testing
       command: "[/bin/httpd, -f, -p, \"80\", -h, /etc]", "endpoints:\n  - {name: http, port: 80, publish: 0}")
     let view = try agent.call(ContainerMethods.run, ContainerSpec(name: "web", bundle: "bb"))
     let port = try #require(view.endpoints.first?.hostPort)
-    func get(_ url: String) throws -> Command { try agent.inside(["curl", "-s", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", url]) }
+    func get(_ url: String) throws -> Command {
+      try agent.inside(["curl", "-s", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", url])
+    }
     try agent.eventually("the server") { try get("http://127.0.0.1:\(port)/hostname").output == "200" }
     // Another container reaches neither the first one's address nor the node's services.
     let address = try #require(view.address)
@@ -198,7 +202,9 @@ import Testing
     (["/nonexistent"], "No such file or directory"), (["nonexistent"], "looking nonexistent up in PATH"),
     (["/etc"], "Permission denied"),
   ])
-  func `a command that cannot run is an error that says why, and leaves nothing`(command: [String], words: String) throws {
+  func `a command that cannot run is an error that says why, and leaves nothing`(command: [String], words: String)
+    throws
+  {
     let agent = try TestAgent()
     try agent.importBusybox()
     let error = #expect(throws: RPCError.self) {
@@ -238,7 +244,9 @@ import Testing
     try agent.importBusybox()
     _ = try agent.call(
       ContainerMethods.run,
-      ContainerSpec(name: "talk", bundle: "bb", command: ["/bin/sh", "-c", "for i in $(seq 1 500); do echo line $i; done; sleep 1; echo last"]))
+      ContainerSpec(
+        name: "talk", bundle: "bb",
+        command: ["/bin/sh", "-c", "for i in $(seq 1 500); do echo line $i; done; sleep 1; echo last"]))
     let followed = try agent.cli("logs", "-f", "talk")
     #expect(followed.code == 0)
     let lines = followed.output.split(separator: "\n")

@@ -10,7 +10,9 @@ enum Host {
   static let busybox: String? = ["/bin/busybox", "/usr/bin/busybox"].first { (path: String) in access(path, X_OK) == 0 }
 
   static func has(_ program: String) -> Bool {
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].contains { access("\($0)/\(program)", X_OK) == 0 }
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].contains {
+      access("\($0)/\(program)", X_OK) == 0
+    }
   }
 
   /// Everything that an agent under test needs.

@@ -14,8 +14,12 @@ import Testing
     let agent = try TestAgent()
     try agent.importBusybox()
     _ = try agent.call(ContainerMethods.run, ContainerSpec(name: "a", bundle: "bb"))
-    for text in [try agent.shell("cat /proc/self/status").output, try agent.cli("exec", "a", "cat", "/proc/self/status").output] {
-      for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] { #expect(text.contains("\(set):\t0000000000000000"), "\(set)") }
+    for text in [
+      try agent.shell("cat /proc/self/status").output, try agent.cli("exec", "a", "cat", "/proc/self/status").output,
+    ] {
+      for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        #expect(text.contains("\(set):\t0000000000000000"), "\(set)")
+      }
       #expect(text.contains("NoNewPrivs:\t1"))
       #expect(text.contains("Seccomp:\t2"))
     }
@@ -84,7 +88,9 @@ import Testing
   @Test func `the host's cgroups cannot be written`() throws {
     let agent = try TestAgent()
     try agent.importBusybox()
-    let result = try agent.shell("cat /proc/self/cgroup; find / -name cgroup.procs 2>/dev/null | while read f; do echo 1 > $f && echo wrote; done 2>/dev/null; ls /sys/fs/cgroup")
+    let result = try agent.shell(
+      "cat /proc/self/cgroup; find / -name cgroup.procs 2>/dev/null | while read f; do echo 1 > $f && echo wrote; done 2>/dev/null; ls /sys/fs/cgroup"
+    )
     #expect(!result.output.contains("wrote"))
     #expect(!result.output.contains("nodeagent"), "\(result)")
   }
@@ -98,7 +104,9 @@ import Testing
       try FileSystem.removeTree("\(rootfs)/\(name)")
       symlink(outside, "\(rootfs)/\(name)")
     }
-    let error = #expect(throws: RPCError.self) { try agent.call(ContainerMethods.run, ContainerSpec(name: "a", bundle: "bb")) }
+    let error = #expect(throws: RPCError.self) {
+      try agent.call(ContainerMethods.run, ContainerSpec(name: "a", bundle: "bb"))
+    }
     #expect(error?.code == .startFailed)
     #expect(error?.message.contains("link") == true, "\(error?.message ?? "")")
     #expect(try FileSystem.names(in: outside).isEmpty)
@@ -131,14 +139,18 @@ import Testing
 
   @Test func `the harness and the agent cannot be overwritten through proc`() throws {
     let agent = try TestAgent()
-    func digests() throws -> String { try Command.run(["sha256sum", "\(Host.products)/nodeagent", "\(Host.products)/nodeagent-harness"]).output }
+    func digests() throws -> String {
+      try Command.run(["sha256sum", "\(Host.products)/nodeagent", "\(Host.products)/nodeagent-harness"]).output
+    }
     let before = try digests()
     try agent.importBusybox { rootfs in
       try FileSystem.replace("\(rootfs)/bin/entry", with: Array("#!/proc/self/exe\n".utf8), mode: 0o755)
     }
     _ = try? agent.call(ContainerMethods.run, ContainerSpec(name: "a", bundle: "bb", command: ["/bin/entry"]))
-    let script = "for i in $(seq 1 50); do for p in /proc/[0-9]*; do echo x > $p/exe; done; done 2>/dev/null; echo x > /proc/1/exe"
-    _ = try agent.call(ContainerMethods.run, ContainerSpec(name: "w", bundle: "bb", command: ["/bin/sh", "-c", script]))
+    let script =
+      "for i in $(seq 1 50); do for p in /proc/[0-9]*; do echo x > $p/exe; done; done 2>/dev/null; echo x > /proc/1/exe"
+    _ = try agent.call(
+      ContainerMethods.run, ContainerSpec(name: "w", bundle: "bb", command: ["/bin/sh", "-c", script]))
     for _ in 0..<20 { _ = try agent.cli("exec", "w", "true") }
     #expect(try digests() == before)
   }
@@ -149,7 +161,8 @@ import Testing
     let script =
       // Once its program runs, a newcomer is the container's own; before, it is a copy of PID 1.
       "while :; do for p in /proc/[0-9]*; do case $(readlink $p/exe) in *harness*) echo leak $p; head -c 1 $p/mem;; esac; done; done 2>/dev/null"
-    _ = try agent.call(ContainerMethods.run, ContainerSpec(name: "spy", bundle: "bb", command: ["/bin/sh", "-c", script]))
+    _ = try agent.call(
+      ContainerMethods.run, ContainerSpec(name: "spy", bundle: "bb", command: ["/bin/sh", "-c", script]))
     for _ in 0..<30 { _ = try agent.cli("exec", "spy", "true") }
     #expect(try agent.cli("logs", "spy").output.isEmpty)
   }
@@ -181,7 +194,8 @@ import Testing
     #expect(try agent.view("loud").state.isRunning)
     let large = #expect(throws: RPCError.self) {
       try agent.call(
-        ContainerMethods.create, ContainerSpec(name: "env", bundle: "bb", environment: ["A": String(repeating: "x", count: 1 << 20)]))
+        ContainerMethods.create,
+        ContainerSpec(name: "env", bundle: "bb", environment: ["A": String(repeating: "x", count: 1 << 20)]))
     }
     #expect(large?.code == .invalidParams)
   }

@@ -19,31 +19,38 @@ struct Leftovers: Equatable, CustomStringConvertible {
     let layout = try CgroupLayout.current()
     for parent in Set(layout.legacy.values).union(layout.unified.map { [$0] } ?? []) {
       let directory = "\(parent)/\(agent.instance.cgroup)"
-      for name in (try? FileSystem.names(in: directory)) ?? [] where FileSystem.exists("\(directory)/\(name)/cgroup.procs") {
+      for name in (try? FileSystem.names(in: directory)) ?? []
+      where FileSystem.exists("\(directory)/\(name)/cgroup.procs") {
         found.append("cgroup \(directory)/\(name)")
       }
     }
     for process in ["self", "\(agent.nodeControllerPID)", "\(agent.containerControllerPID)"] {
-      for line in try FileSystem.readText("/proc/\(process)/mountinfo").split(separator: "\n") where line.contains(agent.root) {
+      for line in try FileSystem.readText("/proc/\(process)/mountinfo").split(separator: "\n")
+      where line.contains(agent.root) {
         found.append("mount \(line)")
       }
     }
     let links = try agent.inside(["ip", "-o", "link"]).output
-    for line in links.split(separator: "\n") where line.contains("-") && line.contains("master") { found.append("interface \(line)") }
-    for line in try agent.inside(["nft", "list", "ruleset"]).output.split(separator: "\n") where line.contains("elements") {
+    for line in links.split(separator: "\n") where line.contains("-") && line.contains("master") {
+      found.append("interface \(line)")
+    }
+    for line in try agent.inside(["nft", "list", "ruleset"]).output.split(separator: "\n")
+    where line.contains("elements") {
       found.append("nft \(line)")
     }
     found += try Self.processes(agent)
-    for directory in [agent.instance.containers, "\(agent.instance.runDirectory)/host", agent.instance.controllerRun,
-      "\(agent.instance.controllerState)/containers"]
-    {
+    for directory in [
+      agent.instance.containers, "\(agent.instance.runDirectory)/host", agent.instance.controllerRun,
+      "\(agent.instance.controllerState)/containers",
+    ] {
       found += ((try? FileSystem.names(in: directory)) ?? []).map { "file \(directory)/\($0)" }
     }
   }
 
   /// Processes with one of the instance's uids.
   private static func processes(_ agent: TestAgent) throws -> [String] {
-    guard let text = try? FileSystem.readText("\(agent.instance.stateDirectory)/instance"), let number = UInt32(text.filter(\.isNumber))
+    guard let text = try? FileSystem.readText("\(agent.instance.stateDirectory)/instance"),
+      let number = UInt32(text.filter(\.isNumber))
     else { return [] }
     let first = 0x1000_0000 + number * 0x400_0000
     var found: [String] = []

@@ -19,7 +19,9 @@ import Testing
     let before = try agent.call(ContainerMethods.run, ContainerSpec(name: "web", bundle: "bb"))
     let port = try #require(before.endpoints.first?.hostPort)
     func answers() throws -> Bool {
-      try agent.inside(["curl", "-s", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:\(port)/hostname"]).output == "200"
+      try agent.inside([
+        "curl", "-s", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:\(port)/hostname",
+      ]).output == "200"
     }
     try agent.eventually("the server") { try answers() }
     for round in 0..<6 {
@@ -48,7 +50,8 @@ import Testing
 
   @Test func `no line of the log is lost while no controller lives`() throws {
     let agent = try TestAgent()
-    try agent.importBusybox(command: "[/bin/sh, -c, \"i=0; while [ $i -lt 300 ]; do echo $i; i=$((i+1)); sleep 0.01; done\"]")
+    try agent.importBusybox(
+      command: "[/bin/sh, -c, \"i=0; while [ $i -lt 300 ]; do echo $i; i=$((i+1)); sleep 0.01; done\"]")
     _ = try agent.call(ContainerMethods.run, ContainerSpec(name: "count", bundle: "bb"))
     for _ in 0..<4 {
       usleep(300_000)
@@ -65,7 +68,8 @@ import Testing
     try agent.importBusybox()
     _ = try agent.call(
       ContainerMethods.run,
-      ContainerSpec(name: "x", bundle: "bb", command: ["/bin/sh", "-c", "while [ ! -e /data/go ]; do sleep 0.02; done; \(end)"]))
+      ContainerSpec(
+        name: "x", bundle: "bb", command: ["/bin/sh", "-c", "while [ ! -e /data/go ]; do sleep 0.02; done; \(end)"]))
     // Nobody may start a successor: the supervisor goes first.
     try agent.killNodeController()
     let controller = try Pidfd(opening: agent.containerControllerPID)
@@ -88,7 +92,9 @@ import Testing
 
   private static func recordedPID(_ agent: TestAgent, _ name: String) throws -> Int32? {
     struct Runtime: Decodable { var pid: Int32 }
-    return try JSONCoding.decode(Runtime.self, from: FileSystem.read("\(agent.instance.controllerRun)/\(name)/runtime.json")).pid
+    return try JSONCoding.decode(
+      Runtime.self, from: FileSystem.read("\(agent.instance.controllerRun)/\(name)/runtime.json")
+    ).pid
   }
 
   static let points = [

@@ -165,7 +165,8 @@ final class TestAgent {
     try FileSystem.replace("\(folder)/rootfs/bin/busybox", with: busybox, mode: 0o755)
     for applet in [
       "sh", "sleep", "cat", "ls", "id", "true", "false", "echo", "mount", "dd", "nc", "httpd", "stat", "readlink",
-      "grep", "head", "mkdir", "touch", "ln", "rm", "kill", "ps", "env", "wc", "seq", "tr", "chmod", "mknod", "ip", "pwd", "hostname", "umount", "yes", "sync",
+      "grep", "head", "mkdir", "touch", "ln", "rm", "kill", "ps", "env", "wc", "seq", "tr", "chmod", "mknod", "ip",
+      "pwd", "hostname", "umount", "yes", "sync",
     ] { symlink("busybox", "\(folder)/rootfs/bin/\(applet)") }
     chmod("\(folder)/rootfs", 0o755)
     try FileSystem.replace(

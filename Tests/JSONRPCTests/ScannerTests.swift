@@ -7,7 +7,8 @@ import Testing
 
 @Suite struct JSONScannerTests {
   @Test(arguments: [
-    "{}", "[]", "null", "true", "-0", "1.5e-7", "\"\\u00e4\"", "{\"a\":[1,{\"b\":null}]}", " [ 1 , 2 ] ", "\"\u{10ffff}\"",
+    "{}", "[]", "null", "true", "-0", "1.5e-7", "\"\\u00e4\"", "{\"a\":[1,{\"b\":null}]}", " [ 1 , 2 ] ",
+    "\"\u{10ffff}\"",
   ])
   func `JSON is taken`(text: String) throws { _ = try JSONScanner.outline(of: Array(text.utf8)) }
 
@@ -19,7 +20,10 @@ import Testing
     #expect(throws: JSONSyntaxError.self) { try JSONScanner.outline(of: Array(text.utf8)) }
   }
 
-  @Test(arguments: [[0xff], [0x22, 0xc0, 0x80, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22], [0x22, 0xf5, 0x80, 0x80, 0x80, 0x22]] as [[UInt8]])
+  @Test(
+    arguments: [
+      [0xff], [0x22, 0xc0, 0x80, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22], [0x22, 0xf5, 0x80, 0x80, 0x80, 0x22],
+    ] as [[UInt8]])
   func `bytes that are no UTF-8 are refused`(bytes: [UInt8]) {
     #expect(throws: JSONSyntaxError.self) { try JSONScanner.outline(of: bytes) }
   }
@@ -35,7 +39,8 @@ import Testing
     let alphabet = Array("{}[]\",:0123456789.+-trulns\\u \u{e4}".utf8)
     var taken = 0
     for _ in 0..<50_000 {
-      let bytes = (0..<Int.random(in: 1...12, using: &generator)).map { _ in alphabet.randomElement(using: &generator)! }
+      let bytes = (0..<Int.random(in: 1...12, using: &generator)).map { _ in alphabet.randomElement(using: &generator)!
+      }
       guard (try? JSONScanner.outline(of: bytes)) != nil else { continue }
       taken += 1
       #expect(throws: Never.self, "\(String(decoding: bytes, as: UTF8.self))") {

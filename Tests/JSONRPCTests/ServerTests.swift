@@ -54,8 +54,11 @@ import Testing
   @Test func `a batch is answered in its order, notifications are not`() async throws {
     let server = try await TestServer()
     try await Blocking.run { () throws -> Void in
-      let calls = (0..<20).map { "{\"jsonrpc\":\"2.0\",\"id\":\($0),\"method\":\"double\",\"params\":{\"value\":\($0)}}" }
-      let batch = "[\((calls + ["{\"jsonrpc\":\"2.0\",\"method\":\"double\",\"params\":{\"value\":1}}", "7"]).joined(separator: ","))]"
+      let calls = (0..<20).map {
+        "{\"jsonrpc\":\"2.0\",\"id\":\($0),\"method\":\"double\",\"params\":{\"value\":\($0)}}"
+      }
+      let batch =
+        "[\((calls + ["{\"jsonrpc\":\"2.0\",\"method\":\"double\",\"params\":{\"value\":1}}", "7"]).joined(separator: ","))]"
       let answer = try server.exchange(batch, answers: 1)[0].arrayValue ?? []
       #expect(answer.count == 21)
       #expect(answer.prefix(20).map { $0["id"]?.integerValue } == (0..<20).map { Int64($0) })

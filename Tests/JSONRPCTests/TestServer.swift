@@ -62,7 +62,9 @@ final class TestServer: Sendable {
     let client = try client()
     try client.send(Array(text.utf8))
     return try (0..<answers).map { _ in
-      guard let line = try client.receiveLine() else { throw RPCError(.unavailable, "the server closed the connection") }
+      guard let line = try client.receiveLine() else {
+        throw RPCError(.unavailable, "the server closed the connection")
+      }
       return try JSONCoding.decode(JSONValue.self, from: line)
     }
   }

@@ -12,7 +12,8 @@ import Testing
       .isolateMounts, .unshareCgroup, .hostname("web"), .loopback,
       .mount(type: "tmpfs", options: [.value("size", "64k"), .flag("ro")], attributes: [.noSetuid], target: "dev"),
       .device(name: "null", major: 1, minor: 3), .attach(slot: 0, target: "data", file: false),
-      .symbolicLink(path: "dev/fd", target: "/proc/self/fd"), .writeFile(path: "etc/hosts", bytes: [1, 2], mode: 0o644),
+      .symbolicLink(path: "dev/fd", target: "/proc/self/fd"),
+      .writeFile(path: "etc/hosts", bytes: [1, 2], mode: 0o644),
       .mask("proc/keys"), .readOnly("proc/sys"), .readOnlyRoot, .enterRoot,
     ],
     workload: Workload(

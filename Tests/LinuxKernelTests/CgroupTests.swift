@@ -60,7 +60,8 @@ import Testing
 
   @Test func `v1 has a group in each hierarchy, and the same limits`() throws {
     let kernel = RecordingKernel()
-    let layout = CgroupLayout(legacy: ["memory": "/m", "cpu": "/c", "pids": "/p"], unified: nil, unifiedControllers: [])
+    let layout = CgroupLayout(
+      legacy: ["memory": "/m", "cpu": "/c", "pids": "/p"], unified: nil, unifiedControllers: [])
     let cgroups = makeCgroupHierarchy(layout: layout, base: "base", kernel: kernel)
     try cgroups.create("web", limits: limits)
     #expect(kernel.steps.contains("write 33554432 to /m/base/web/memory.limit_in_bytes"))

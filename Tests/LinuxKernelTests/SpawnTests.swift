@@ -6,7 +6,9 @@ import LinuxKernel
 import Testing
 
 @Suite struct SpawnTests {
-  private func run(_ script: String, _ change: (inout SpawnRequest) -> Void = { _ in }) throws -> (LinuxKernel.ExitStatus?, String) {
+  private func run(_ script: String, _ change: (inout SpawnRequest) -> Void = { _ in }) throws -> (
+    LinuxKernel.ExitStatus?, String
+  ) {
     let pipe = try Pipe()
     let null = try FileSystem.open("/dev/null", flags: O_RDWR)
     var request = SpawnRequest(.path("/bin/sh"), arguments: ["sh", "-c", script], environment: ["PATH=/usr/bin:/bin"])

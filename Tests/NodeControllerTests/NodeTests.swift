@@ -71,7 +71,9 @@ import Testing
 
 @Suite struct IPv4PoolTests {
   @Test(arguments: [(1, "10.130.0.2"), (254, "10.130.0.255"), (255, "10.130.1.0"), (1023, "10.130.4.0")])
-  func `each slot has an address`(slot: Int, address: String) { #expect(IPv4Pool(second: 130).address(slot: slot) == address) }
+  func `each slot has an address`(slot: Int, address: String) {
+    #expect(IPv4Pool(second: 130).address(slot: slot) == address)
+  }
 
   private static let header = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
 
@@ -111,6 +113,11 @@ import Testing
 }
 
 @Suite struct TemplateNameTests {
-  @Test(arguments: ["", "abc", "../x", String(repeating: "A", count: 64), String(repeating: "g", count: 64), String(repeating: "a", count: 63) + "/"])
-  func `what is no digest is refused`(digest: String) { #expect(throws: (any Error).self) { try TemplateFiles.check(digest) } }
+  @Test(arguments: [
+    "", "abc", "../x", String(repeating: "A", count: 64), String(repeating: "g", count: 64),
+    String(repeating: "a", count: 63) + "/",
+  ])
+  func `what is no digest is refused`(digest: String) {
+    #expect(throws: (any Error).self) { try TemplateFiles.check(digest) }
+  }
 }

@@ -29,7 +29,9 @@ public enum ContainerMethods {
       self.name = name
       self.signal = signal
     }
-    public static let memberSummaries = ["signal": "TERM, SIGTERM or a number; KILL when missing, which ends every process"]
+    public static let memberSummaries = [
+      "signal": "TERM, SIGTERM or a number; KILL when missing, which ends every process"
+    ]
   }
 
   public struct Remove: Codable, Sendable, Hashable, SchemaDocumented {
@@ -61,7 +63,8 @@ public enum ContainerMethods {
     "container.start", role: .operatorRole, "Starts a container and answers when its workload runs.",
     errors: [.notFound, .wrongState, .startFailed])
   public static let run = Method<ContainerSpec, ContainerView>(
-    "container.run", role: .operatorRole, "Makes a container and starts it; one that cannot be started is removed again.",
+    "container.run", role: .operatorRole,
+    "Makes a container and starts it; one that cannot be started is removed again.",
     errors: [.alreadyExists, .notFound, .noSpace, .startFailed])
   public static let stop = Method<Stop, ContainerView>(
     "container.stop", role: .operatorRole, "Sends the stop signal, waits, and ends what is left by force.",

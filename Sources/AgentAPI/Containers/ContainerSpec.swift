@@ -94,7 +94,8 @@ public struct Resources: Codable, Sendable, Hashable, SchemaDocumented {
   public static let memberSummaries = [
     "memory": "bytes, page cache included", "swap": "bytes of swap beside the memory; 0 forbids it",
     "cpuMilli": "thousandths of a processor", "cpuWeight": "share under contention, 1 to 10000, usually 100",
-    "pids": "processes and threads", "tmpfs": "bytes that each of /tmp, /run and /dev/shm may hold; they count as memory too",
+    "pids": "processes and threads",
+    "tmpfs": "bytes that each of /tmp, /run and /dev/shm may hold; they count as memory too",
   ]
 }
 

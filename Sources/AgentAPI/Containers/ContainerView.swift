@@ -63,7 +63,9 @@ public struct EndpointView: Codable, Sendable, Hashable {
   public var hostAddress: String?
   public var hostPort: UInt16?
 
-  public init(name: String, proto: String, port: UInt16, scope: String, hostAddress: String? = nil, hostPort: UInt16? = nil) {
+  public init(
+    name: String, proto: String, port: UInt16, scope: String, hostAddress: String? = nil, hostPort: UInt16? = nil
+  ) {
     self.name = name
     self.proto = proto
     self.port = port

@@ -123,7 +123,8 @@ public enum HostMethods {
     "host.container.remove", role: .containerController, "Releases a container and removes its files and its ids.")
   public static let templateBegin = Method<Template, Empty>(
     "host.template.begin", role: .containerController,
-    "Maps the caller's child, held by the pidfd that comes with the call, to the ids of templates, and answers with the directory to unpack into.")
+    "Maps the caller's child, held by the pidfd that comes with the call, to the ids of templates, and answers with the directory to unpack into."
+  )
   public static let templateCommit = Method<Template, Empty>(
     "host.template.commit", role: .containerController, "Makes an unpacked template available.")
   public static let templateRemove = Method<Template, Empty>(

@@ -26,7 +26,8 @@ public struct BundleArchive {
     do {
       text = try FileSystem.readText("\(folder)/\(DescriptorParser.fileName)", limit: 256 << 10)
     } catch {
-      throw RPCError(.invalidBundle, "\(folder) has no \(DescriptorParser.fileName): \(SyscallError.words(for: error.errno))")
+      throw RPCError(
+        .invalidBundle, "\(folder) has no \(DescriptorParser.fileName): \(SyscallError.words(for: error.errno))")
     }
     do {
       _ = try DescriptorParser.parse(text, file: "\(folder)/\(DescriptorParser.fileName)")
@@ -69,7 +70,9 @@ public struct BundleArchive {
   private mutating func addTree(_ path: String) throws {
     try add(path)
     let directory = try FileSystem.open("\(root)/\(path)", flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-    for name in try FileSystem.names(in: directory.raw, object: path).sorted(by: { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }) {
+    for name in try FileSystem.names(in: directory.raw, object: path).sorted(by: {
+      Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8))
+    }) {
       let child = "\(path)/\(name)"
       if try FileSystem.status(of: "\(root)/\(child)").isDirectory { try addTree(child) } else { try add(child) }
     }
@@ -118,7 +121,9 @@ public struct BundleArchive {
       let count = try FileSystem.read(file.raw, into: &buffer, object: path)
       if count == 0 { break }
       total += count
-      guard archive_write_data(archive, buffer, count) == count else { throw RPCError(.noSpace, "writing \(path) into the archive failed") }
+      guard archive_write_data(archive, buffer, count) == count else {
+        throw RPCError(.noSpace, "writing \(path) into the archive failed")
+      }
     }
     guard total == size else { throw RPCError(.invalidBundle, "\(path) changed while it was read") }
   }

@@ -63,7 +63,9 @@ actor BundleStore {
       throw RPCError(.invalidParams, "\"\(reference.prefix(128))\" could be \(list); say which by its digest")
     }
     throw RPCError(
-      .notFound, "there is no bundle \"\(reference.prefix(128))\"; nodeagent bundle ls lists them, nodeagent bundle import adds one")
+      .notFound,
+      "there is no bundle \"\(reference.prefix(128))\"; nodeagent bundle ls lists them, nodeagent bundle import adds one"
+    )
   }
 
   func remove(_ reference: String, usedBy containers: [String]) async throws {

@@ -81,7 +81,8 @@ struct DescriptorNode {
   func members(_ allowed: [String]) throws(DescriptorProblem) -> [String: DescriptorNode] {
     let found = try members()
     for (name, member) in found where !allowed.contains(name) {
-      throw member.problem("is unknown; \(path.isEmpty ? "a descriptor" : path) takes \(allowed.joined(separator: ", "))")
+      throw member.problem(
+        "is unknown; \(path.isEmpty ? "a descriptor" : path) takes \(allowed.joined(separator: ", "))")
     }
     return found
   }
@@ -145,7 +146,8 @@ struct DescriptorNode {
   func choice<Value: CaseIterable & RawRepresentable>(_ type: Value.Type) throws(DescriptorProblem) -> Value
   where Value.RawValue == String {
     guard let value = Value(rawValue: try text()) else {
-      throw problem("must be \(type.allCases.map(\.rawValue).joined(separator: " or ")), not \"\(try text().prefix(40))\"")
+      throw problem(
+        "must be \(type.allCases.map(\.rawValue).joined(separator: " or ")), not \"\(try text().prefix(40))\"")
     }
     return value
   }

@@ -19,7 +19,8 @@ public enum DescriptorParser {
     let members = try root.members(keys)
     func required(_ name: String) throws(DescriptorProblem) -> DescriptorNode {
       guard let member = members[name] else {
-        throw DescriptorProblem(file: file, line: 1, key: name, text: "is missing; name, version and command are required")
+        throw DescriptorProblem(
+          file: file, line: 1, key: name, text: "is missing; name, version and command are required")
       }
       return member
     }
@@ -75,7 +76,8 @@ public enum DescriptorParser {
     return result
   }
 
-  private static func resources(_ node: DescriptorNode, _ descriptor: inout BundleDescriptor) throws(DescriptorProblem) {
+  private static func resources(_ node: DescriptorNode, _ descriptor: inout BundleDescriptor) throws(DescriptorProblem)
+  {
     let members = try node.members(["memory", "swap", "cpu", "cpu-weight", "pids", "tmpfs", "rlimits"])
     if let member = members["memory"] {
       let memory = try member.bytes()
@@ -125,7 +127,8 @@ public enum DescriptorParser {
           name: text, proto: try members["protocol"]?.choice(BundleDescriptor.Endpoint.Proto.self) ?? .tcp,
           port: UInt16(try port.number(1...65535)),
           scope: try members["scope"]?.choice(BundleDescriptor.Endpoint.Scope.self) ?? .node,
-          publish: try members["publish"].map { member throws(DescriptorProblem) in UInt16(try member.number(0...65535)) }))
+          publish: try members["publish"].map { member throws(DescriptorProblem) in UInt16(try member.number(0...65535))
+          }))
     }
     return found
   }
@@ -163,7 +166,8 @@ public enum DescriptorParser {
     let members = try node.members(["policy", "limit"])
     guard let policy = members["policy"] else { throw node.problem("needs policy; it takes policy, limit") }
     return RestartPolicy(
-      try policy.choice(RestartPolicy.Condition.self), limit: try members["limit"].map { member throws(DescriptorProblem) in Int(try member.number(1...1_000_000)) })
+      try policy.choice(RestartPolicy.Condition.self),
+      limit: try members["limit"].map { member throws(DescriptorProblem) in Int(try member.number(1...1_000_000)) })
   }
 
   private static func stop(_ node: DescriptorNode) throws(DescriptorProblem) -> BundleDescriptor.Stop {

@@ -68,7 +68,10 @@ struct UnpackChild {
       guard buffer.count <= 4 << 20 else { throw RPCError(.invalidBundle, "the unpacker's report is too long") }
       let count = try FileSystem.read(channel.raw, into: &chunk, object: "the unpacker's report")
       if count == 0 {
-        throw RPCError(.invalidBundle, "the unpacker was ended while it read the archive: the archive made it do something forbidden, or it ran out of its time or memory")
+        throw RPCError(
+          .invalidBundle,
+          "the unpacker was ended while it read the archive: the archive made it do something forbidden, or it ran out of its time or memory"
+        )
       }
       buffer += chunk.prefix(count)
     }

@@ -58,11 +58,17 @@ struct Unpacker {
     }
     try finish(&totals)
     guard let descriptor = totals.descriptor else {
-      throw Refusal("the archive has no \(DescriptorParser.fileName) at its top; a bundle has \(DescriptorParser.fileName) and rootfs/")
+      throw Refusal(
+        "the archive has no \(DescriptorParser.fileName) at its top; a bundle has \(DescriptorParser.fileName) and rootfs/"
+      )
     }
     var notes: [String] = []
-    if totals.devices > 0 { notes.append("\(totals.devices) device nodes or sockets were left out; a container gets a /dev of its own") }
-    if totals.setuid > 0 { notes.append("setuid and setgid bits of \(totals.setuid) files were cleared; they have no effect in a container") }
+    if totals.devices > 0 {
+      notes.append("\(totals.devices) device nodes or sockets were left out; a container gets a /dev of its own")
+    }
+    if totals.setuid > 0 {
+      notes.append("setuid and setgid bits of \(totals.setuid) files were cleared; they have no effect in a container")
+    }
     return .init(files: totals.files, bytes: totals.bytes, descriptor: descriptor, notes: notes)
   }
 
@@ -86,14 +92,20 @@ struct Unpacker {
       String(name.unicodeScalars.prefix(120).map { $0.value < 32 || $0.value == 127 ? "?" : Character($0) })
     }
     guard !name.hasPrefix("/") else { throw Refusal("\(shown(name)): absolute names are refused") }
-    guard name.utf8.count <= limits.pathBytes else { throw Refusal("\(shown(name)): the name is longer than \(limits.pathBytes) bytes") }
+    guard name.utf8.count <= limits.pathBytes else {
+      throw Refusal("\(shown(name)): the name is longer than \(limits.pathBytes) bytes")
+    }
     guard !name.utf8.contains(where: { $0 < 32 || $0 == 127 }) else {
       throw Refusal("\(shown(name)): names with control characters are refused")
     }
     let parts = name.split(separator: "/").filter { $0 != "." }.map(String.init)
     guard !parts.contains("..") else { throw Refusal("\(shown(name)): names with .. are refused") }
-    guard parts.count <= limits.pathDepth else { throw Refusal("\(shown(name)): deeper than \(limits.pathDepth) directories") }
-    guard parts.allSatisfy({ $0.utf8.count <= 255 }) else { throw Refusal("\(shown(name)): a part of the name is longer than 255 bytes") }
+    guard parts.count <= limits.pathDepth else {
+      throw Refusal("\(shown(name)): deeper than \(limits.pathDepth) directories")
+    }
+    guard parts.allSatisfy({ $0.utf8.count <= 255 }) else {
+      throw Refusal("\(shown(name)): a part of the name is longer than 255 bytes")
+    }
     return parts
   }
 
@@ -141,9 +153,13 @@ struct Unpacker {
       if count < 0 { throw Refusal(Self.reason(archive)) }
       if count == 0 { break }
       bytes += buffer.prefix(count)
-      guard bytes.count <= limits.descriptorBytes else { throw Refusal("\(DescriptorParser.fileName) is longer than \(limits.descriptorBytes) bytes") }
+      guard bytes.count <= limits.descriptorBytes else {
+        throw Refusal("\(DescriptorParser.fileName) is longer than \(limits.descriptorBytes) bytes")
+      }
     }
-    guard let text = String(validating: bytes, as: UTF8.self) else { throw Refusal("\(DescriptorParser.fileName) is no UTF-8") }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw Refusal("\(DescriptorParser.fileName) is no UTF-8")
+    }
     return text
   }
 
@@ -237,7 +253,9 @@ struct Unpacker {
   private func account(_ size: UInt64, _ totals: inout Totals) throws {
     let (sum, overflow) = totals.bytes.addingReportingOverflow(size)
     totals.bytes = sum
-    guard !overflow, sum <= limits.bytes else { throw Refusal("unpacked, the archive has more than \(limits.bytes >> 20) MiB") }
+    guard !overflow, sum <= limits.bytes else {
+      throw Refusal("unpacked, the archive has more than \(limits.bytes >> 20) MiB")
+    }
     guard sum <= 256 << 20 || sum / max(1, archiveSize) <= limits.ratio else {
       throw Refusal("the archive grows by more than a factor of \(limits.ratio): it is taken for a bomb")
     }

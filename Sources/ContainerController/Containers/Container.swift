@@ -169,7 +169,8 @@ actor Container {
     do {
       try services.store.write(record, durable: durable)
     } catch {
-      services.logger.error("cannot write a container's record", metadata: ["container": "\(name)", "error": "\(error)"])
+      services.logger.error(
+        "cannot write a container's record", metadata: ["container": "\(name)", "error": "\(error)"])
     }
   }
 
@@ -370,7 +371,8 @@ actor Container {
     let stopping = life.state == .stopping
     // A kill for memory counts as the cause unless the workload came through it and ended well.
     record.outOfMemory = oomKills > 0 && !(stopping && forced) && status != .exited(0)
-    let reason = Self.reason(status, outOfMemory: record.outOfMemory, stopping: stopping, limit: record.resources.memory)
+    let reason = Self.reason(
+      status, outOfMemory: record.outOfMemory, stopping: stopping, limit: record.resources.memory)
     await releaseHost()
     let ran = started.map { Double((record.finished ?? $0) - $0) / 1e6 } ?? 0
     let pause =
@@ -402,7 +404,8 @@ actor Container {
       try services.launcher.forgetRun(name)
       try await services.host.call(HostMethods.release, .init(name: name))
     } catch {
-      services.logger.error("cannot release a container's resources", metadata: ["container": "\(name)", "error": "\(error)"])
+      services.logger.error(
+        "cannot release a container's resources", metadata: ["container": "\(name)", "error": "\(error)"])
     }
   }
 

@@ -44,15 +44,19 @@ actor ContainerRegistry {
   // MARK: - Making
 
   func create(_ spec: ContainerSpec, correlation: String) async throws -> Container {
-    if let problem = ContainerSpec.problem(withName: spec.name) { throw RPCError(.invalidParams, "params.name: \(problem)") }
+    if let problem = ContainerSpec.problem(withName: spec.name) {
+      throw RPCError(.invalidParams, "params.name: \(problem)")
+    }
     let bundle = try await bundles.find(spec.bundle)
     try Self.check(spec, against: bundle.descriptor)
     guard containers[spec.name] == nil, making.insert(spec.name).inserted else {
-      throw RPCError(.alreadyExists, "there is a container \(spec.name) already; remove it first: nodeagent rm \(spec.name)")
+      throw RPCError(
+        .alreadyExists, "there is a container \(spec.name) already; remove it first: nodeagent rm \(spec.name)")
     }
     defer { making.remove(spec.name) }
     services.events.add(
-      kind: "container", name: spec.name, event: ContainerState.preparing.rawValue, cause: nil, correlation: correlation)
+      kind: "container", name: spec.name, event: ContainerState.preparing.rawValue, cause: nil, correlation: correlation
+    )
     let place = try await services.host.call(HostMethods.create, .init(name: spec.name))
     services.faults.pass("create.placed")
     let record = ContainerRecord(
@@ -85,18 +89,22 @@ actor ContainerRegistry {
     }
     // A plan travels in one message to PID 1; what is larger than this belongs into a file of the bundle.
     guard texts.reduce(0, { $0 + $1.utf8.count + 8 }) <= 96 << 10 else {
-      throw RPCError(.invalidParams, "command and environment are longer than 96 KiB; put large values into a file of the bundle")
+      throw RPCError(
+        .invalidParams, "command and environment are longer than 96 KiB; put large values into a file of the bundle")
     }
     for name in (spec.publish ?? [:]).keys where !descriptor.endpoints.contains(where: { $0.name == name }) {
       let known = descriptor.endpoints.map(\.name).joined(separator: ", ")
       throw RPCError(
         .invalidParams,
-        "params.publish.\(name.prefix(64)): the bundle has \(known.isEmpty ? "no endpoints" : "the endpoints \(known)")")
+        "params.publish.\(name.prefix(64)): the bundle has \(known.isEmpty ? "no endpoints" : "the endpoints \(known)")"
+      )
     }
     if let memory = spec.resources?.memory, memory < 1 << 20 {
       throw RPCError(.invalidParams, "params.resources.memory is at least 1048576 bytes")
     }
-    if let pids = spec.resources?.pids, pids < 1 { throw RPCError(.invalidParams, "params.resources.pids is at least 1") }
+    if let pids = spec.resources?.pids, pids < 1 {
+      throw RPCError(.invalidParams, "params.resources.pids is at least 1")
+    }
     if let cpu = spec.resources?.cpuMilli, !(10...1_000_000).contains(cpu) {
       throw RPCError(.invalidParams, "params.resources.cpuMilli is 10 to 1000000")
     }
@@ -142,7 +150,8 @@ actor ContainerRegistry {
           correlation: nil)
         continue
       }
-      let rest: ContainerState = record.state.isRunning ? .initializing : record.state == .destroying ? .stopped : record.state
+      let rest: ContainerState =
+        record.state.isRunning ? .initializing : record.state == .destroying ? .stopped : record.state
       containers[name] = Container(record, life: Lifecycle(state: rest, reason: record.reason), services: services)
     }
     for (name, place) in places where containers[name] == nil {

@@ -56,9 +56,12 @@ struct Launcher: Sendable {
     return process
   }
 
-  private func prepare(_ name: String, gate: Pipe, channel: SharedDescriptor) throws -> (SpawnedProcess, SharedDescriptor) {
+  private func prepare(_ name: String, gate: Pipe, channel: SharedDescriptor) throws -> (
+    SpawnedProcess, SharedDescriptor
+  ) {
     try FileSystem.makeDirectory(runDirectory(name), mode: 0o700)
-    let listener = SharedDescriptor(try UnixSocket.listen(controlSocket(name), kind: .seqpacket, mode: 0o600, backlog: 8))
+    let listener = SharedDescriptor(
+      try UnixSocket.listen(controlSocket(name), kind: .seqpacket, mode: 0o600, backlog: 8))
     let null = try FileSystem.open("/dev/null", flags: O_RDWR)
     var request = SpawnRequest(.descriptor(harness.raw), arguments: ["harness", name])
     request.descriptors = [(null.raw, 0), (null.raw, 1), (null.raw, 2), (channel.raw, 3)]
@@ -115,7 +118,8 @@ struct Launcher: Sendable {
     case (_, ENOTDIR): hint = "; the image has a file or a link where a directory is needed"
     default: hint = ""
     }
-    return "\(stage) failed: \(SyscallError.words(for: error.errno)) (\(error.call) on \(error.object))\(error.detail.map { ": \($0)" } ?? "")\(hint)"
+    return
+      "\(stage) failed: \(SyscallError.words(for: error.errno)) (\(error.call) on \(error.object))\(error.detail.map { ": \($0)" } ?? "")\(hint)"
   }
 
   func input(_ name: String, _ record: ContainerRecord, address: String?) throws -> LaunchInput {

@@ -31,7 +31,7 @@ enum SeccompCompiler {
     #endif
     // A binary tree: a handful of comparisons for a call instead of hundreds.
     try check(seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2), "seccomp_attr_set")
-    let allow = SCMP_ACT_ALLOW_VALUE
+    let allow = allowAction
     for name in SeccompProfile.allowed { try add(context, allow, name, []) }
     for value in SeccompProfile.personalities {
       try add(context, allow, "personality", [comparison(0, SCMP_CMP_EQ, value)])
@@ -43,7 +43,7 @@ enum SeccompCompiler {
     return try export(context)
   }
 
-  private static let SCMP_ACT_ALLOW_VALUE: UInt32 = 0x7fff_0000
+  private static let allowAction: UInt32 = 0x7fff_0000
 
   private static func errorAction(_ errno: Int32) -> UInt32 { 0x0005_0000 | UInt32(errno) }
 

@@ -123,7 +123,7 @@ public struct LegacyCgroups<K: Kernel>: CgroupHierarchy {
         let process = try Pidfd(opening: pid)
         // Between the list and the descriptor the pid may have passed to another process: look again.
         if try processes(in: name).contains(pid) { try process.signal(SIGKILL) }
-      } catch where error.errno == ESRCH {
+      } catch  where error.errno == ESRCH {
         continue
       }
     }

@@ -105,7 +105,9 @@ final class HostBroker: Sendable {
     if let problem = ContainerSpec.problem(withName: name) { throw RPCError(.invalidParams, problem) }
     return try exclusively(name) {
       let slot: Int = try state.withLock { state throws(RPCError) in
-        guard state.slots[name] == nil else { throw RPCError(.alreadyExists, "the host has a container \(name) already") }
+        guard state.slots[name] == nil else {
+          throw RPCError(.alreadyExists, "the host has a container \(name) already")
+        }
         let taken = Set(state.slots.values)
         guard let free = ContainerFiles.slots.first(where: { !taken.contains($0) }) else {
           throw RPCError(.noSpace, "all \(ContainerFiles.slots.count) id ranges of this instance are in use")
@@ -165,7 +167,8 @@ final class HostBroker: Sendable {
         do {
           try takeBack(call.name, slot: slot)
         } catch {
-          logger.error("a failed launch was not taken back", metadata: ["container": "\(call.name)", "error": "\(error)"])
+          logger.error(
+            "a failed launch was not taken back", metadata: ["container": "\(call.name)", "error": "\(error)"])
         }
         throw error
       }
@@ -197,7 +200,9 @@ final class HostBroker: Sendable {
     _ = try slot(of: call.name)
     try Self.check(call.limits)
     try exclusively(call.name) {
-      guard cgroups.list().contains(call.name) else { throw RPCError(.wrongState, "container \(call.name) does not run") }
+      guard cgroups.list().contains(call.name) else {
+        throw RPCError(.wrongState, "container \(call.name) does not run")
+      }
       try cgroups.create(call.name, limits: call.limits)
     }
   }
@@ -225,7 +230,7 @@ final class HostBroker: Sendable {
     while true {
       do {
         return try cgroups.remove(name)
-      } catch where error.errno == EBUSY {
+      } catch  where error.errno == EBUSY {
         guard Clock.monotonicNanoseconds() < deadline else { throw error }
       }
       try cgroups.kill(name)

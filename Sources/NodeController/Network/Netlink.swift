@@ -12,7 +12,9 @@ final class Netlink {
 
   /// Opens a socket in the namespace of the calling thread.
   init() throws(SyscallError) {
-    guard let socket = nl_socket_alloc() else { throw SyscallError(call: "nl_socket_alloc", object: "netlink", errno: ENOMEM) }
+    guard let socket = nl_socket_alloc() else {
+      throw SyscallError(call: "nl_socket_alloc", object: "netlink", errno: ENOMEM)
+    }
     self.socket = socket
     try Self.check(nl_connect(socket, NETLINK_ROUTE), "nl_connect", "route netlink")
   }
@@ -66,7 +68,9 @@ final class Netlink {
 
   /// A pair of virtual interfaces: `name` here in `bridge`, its peer as `eth0` in the namespace.
   func addPair(_ name: String, bridge: Int32, peerNamespace: Int32) throws(SyscallError) {
-    guard let link = rtnl_link_veth_alloc() else { throw SyscallError(call: "rtnl_link_veth_alloc", object: name, errno: ENOMEM) }
+    guard let link = rtnl_link_veth_alloc() else {
+      throw SyscallError(call: "rtnl_link_veth_alloc", object: name, errno: ENOMEM)
+    }
     defer { rtnl_link_put(link) }
     let peer = rtnl_link_veth_get_peer(link)
     defer { rtnl_link_put(peer) }
@@ -128,7 +132,7 @@ final class Netlink {
     rtnl_link_set_name(link, name)
     do {
       try Self.check(rtnl_link_delete(socket, link), "rtnl_link_delete", name)
-    } catch where error.errno == ENODEV {
+    } catch  where error.errno == ENODEV {
       return
     }
   }
@@ -144,7 +148,7 @@ final class Netlink {
     try Self.check(rtnl_addr_set_local(address, local), "rtnl_addr_set_local", text)
     do {
       try Self.check(rtnl_addr_add(socket, address, 0), "rtnl_addr_add", text)
-    } catch where error.errno == EEXIST {
+    } catch  where error.errno == EEXIST {
       return
     }
   }

@@ -157,7 +157,8 @@ actor Subsystem {
   private func adopt() -> Bool {
     guard let text = try? FileSystem.readText(configuration.pidFile, limit: 64) else { return false }
     let fields = text.split(whereSeparator: \.isWhitespace)
-    guard fields.count == 2, let pid = Int32(fields[0]), let start = UInt64(fields[1]), let pidfd = try? Pidfd(opening: pid),
+    guard fields.count == 2, let pid = Int32(fields[0]), let start = UInt64(fields[1]),
+      let pidfd = try? Pidfd(opening: pid),
       let identity = try? ProcessStatus.identity(of: pid), identity.startTime == start, pidfd.isRunning()
     else { return false }
     logger.info("adopted", metadata: ["subsystem": "\(configuration.name)", "pid": "\(pid)"])

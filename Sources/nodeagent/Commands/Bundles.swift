@@ -74,7 +74,7 @@ struct BundleCommand: ParsableCommand {
         return (file, UInt64(try FileSystem.status(of: file.raw).size))
       }
       // A folder travels as the archive that `bundle build` would make.
-      let memory = SharedDescriptor(Descriptor(owning: cl_temporary()))
+      let memory = SharedDescriptor(Descriptor(owning: temporaryFile()))
       guard memory.raw >= 0 else { throw SyscallError(call: "open", object: "a temporary file", errno: errno) }
       try BundleArchive.build(folder: path, to: memory.raw, name: "bundle.tar")
       lseek(memory.raw, 0, SEEK_SET)
@@ -82,7 +82,7 @@ struct BundleCommand: ParsableCommand {
     }
 
     /// A file without a name, gone with its descriptor.
-    private func cl_temporary() -> Int32 {
+    private func temporaryFile() -> Int32 {
       var template = Array("\(NSTemporaryDirectory())nodeagent-XXXXXX".utf8CString)
       let number = mkstemp(&template)
       if number >= 0 { unlink(template) }
@@ -137,7 +137,8 @@ struct BundleCommand: ParsableCommand {
   }
 
   struct RemoveBundle: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "rm", abstract: "Remove bundles that no container uses.")
+    static let configuration = CommandConfiguration(
+      commandName: "rm", abstract: "Remove bundles that no container uses.")
     @OptionGroup var options: InstanceOptions
     @OptionGroup var names: Names
 

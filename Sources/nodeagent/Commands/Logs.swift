@@ -9,11 +9,13 @@ import JSONRPC
 struct Logs: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show a container's log.",
-    discussion: "What the container wrote to stderr goes to stderr. Times are RFC 3339, or a duration before now such as 10m.")
+    discussion:
+      "What the container wrote to stderr goes to stderr. Times are RFC 3339, or a duration before now such as 10m.")
   @OptionGroup var options: InstanceOptions
   @OptionGroup var output: JSONOption
   @Flag(name: .shortAndLong, help: "Go on as the log grows, until the container has ended.") var follow = false
-  @Option(name: [.customShort("n"), .customLong("lines")], help: ArgumentHelp("Only the last lines.", valueName: "count"))
+  @Option(
+    name: [.customShort("n"), .customLong("lines")], help: ArgumentHelp("Only the last lines.", valueName: "count"))
   var last: Int?
   @Option(help: ArgumentHelp("Only from this time on.", valueName: "time")) var since: String?
   @Option(help: ArgumentHelp("Only up to this time.", valueName: "time")) var until: String?
@@ -58,7 +60,8 @@ struct LogPrinter {
     let error = entry.stream == "stderr"
     let text = isatty(error ? 2 : 1) == 1 ? Terminal.printable(entry.text) : entry.text
     let mark = entry.stream == "harness" ? "[harness] " : ""
-    let line = (timestamps ? "\(Terminal.styled(entry.time, .dim)) " : "") + mark + text + (entry.partial == true ? "" : "\n")
+    let line =
+      (timestamps ? "\(Terminal.styled(entry.time, .dim)) " : "") + mark + text + (entry.partial == true ? "" : "\n")
     Terminal.write(line, to: error ? 2 : 1)
   }
 }

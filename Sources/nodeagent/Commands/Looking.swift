@@ -90,7 +90,9 @@ struct Events: ParsableCommand {
   }
 
   private func show(_ event: AgentEvent) throws {
-    if output.json { return Terminal.write(String(decoding: try JSONCoding.encode(event), as: UTF8.self) + "\n", to: 1) }
+    if output.json {
+      return Terminal.write(String(decoding: try JSONCoding.encode(event), as: UTF8.self) + "\n", to: 1)
+    }
     let cause = event.cause.map { ": \(Terminal.printable($0))" } ?? ""
     Terminal.write("\(Terminal.styled(event.time, .dim))  \(event.kind) \(event.name)  \(event.event)\(cause)\n", to: 1)
   }
@@ -107,11 +109,14 @@ struct DoctorCommand: ParsableCommand {
       let client = try options.node()
       let findings = try client.call(NodeMethods.doctor)
       let info = try client.call(NodeMethods.info)
-      let all = findings + info.subsystems.map { view in
-        Finding(
-          view.state == .available ? .ok : .problem, view.name,
-          "\(view.state.rawValue), pid \(view.pid.map(String.init) ?? "-"), uid \(view.uid), \(view.restarts) restarts\(view.reason.map { ", \($0)" } ?? "")")
-      }
+      let all =
+        findings
+        + info.subsystems.map { view in
+          Finding(
+            view.state == .available ? .ok : .problem, view.name,
+            "\(view.state.rawValue), pid \(view.pid.map(String.init) ?? "-"), uid \(view.uid), \(view.restarts) restarts\(view.reason.map { ", \($0)" } ?? "")"
+          )
+        }
       if output.json {
         try output.print(all)
       } else {
@@ -135,7 +140,8 @@ struct DoctorCommand: ParsableCommand {
 struct RPC: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Call a method of the API and print its result.",
-    discussion: "For example: nodeagent rpc container.list, or nodeagent rpc --node node.info. rpc.discover describes all.")
+    discussion:
+      "For example: nodeagent rpc container.list, or nodeagent rpc --node node.info. rpc.discover describes all.")
   @OptionGroup var options: InstanceOptions
   @Flag(help: "Call the node controller instead of the container controller.") var node = false
   @Option(help: ArgumentHelp("Give up after so many milliseconds.", valueName: "ms")) var deadline: Int64?

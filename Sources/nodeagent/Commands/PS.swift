@@ -37,7 +37,9 @@ struct PS: ParsableCommand {
     case .available: .init("available", .green)
     case .failed: .init("failed\(view.reason.map { ": \($0.prefix(60))" } ?? "")", .red)
     case .stopped:
-      .init(view.exitSignal.map { "stopped (\(SignalText.name($0)))" } ?? view.exitCode.map { "stopped (\($0))" } ?? "stopped", .dim)
+      .init(
+        view.exitSignal.map { "stopped (\(SignalText.name($0)))" } ?? view.exitCode.map { "stopped (\($0))" }
+          ?? "stopped", .dim)
     case .unavailable, .initializing, .stopping: .init(view.state.rawValue, .yellow)
     default: .init(view.state.rawValue)
     }

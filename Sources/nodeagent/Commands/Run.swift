@@ -9,7 +9,8 @@ import JSONRPC
 struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make a container from a bundle and start it.",
-    discussion: "Prints the name once its workload runs. With --attach it stays, shows the log, and ends as the workload does.")
+    discussion:
+      "Prints the name once its workload runs. With --attach it stays, shows the log, and ends as the workload does.")
   @OptionGroup var options: InstanceOptions
   @OptionGroup var output: JSONOption
   @Flag(name: .shortAndLong, help: "Show its output and end with its code.") var attach = false
@@ -29,10 +30,13 @@ struct Run: ParsableCommand {
         if output.json { try output.print(view) } else { print(view.name) }
         return
       }
-      try LogPrinter(timestamps: false, json: false).follow(LogQuery(name: view.name, follow: true), try options.containers())
+      try LogPrinter(timestamps: false, json: false).follow(
+        LogQuery(name: view.name, follow: true), try options.containers())
       let end = try client.call(ContainerMethods.wait, .init(name: view.name))
       if remove { _ = try client.call(ContainerMethods.remove, .init(name: view.name, force: true)) }
-      if let reason = end.reason, end.exitCode == nil || end.outOfMemory { Terminal.complain("\(view.name): \(reason)") }
+      if let reason = end.reason, end.exitCode == nil || end.outOfMemory {
+        Terminal.complain("\(view.name): \(reason)")
+      }
       throw ExitCode(end.shellCode)
     }
   }

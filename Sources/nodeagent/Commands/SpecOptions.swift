@@ -9,14 +9,16 @@ import ContainerController
 struct SpecOptions: ParsableArguments {
   @Option(name: .shortAndLong, help: "The container's name; else the bundle's name.") var name: String?
   @Option(name: .shortAndLong, help: ArgumentHelp("Set a variable.", valueName: "name=value")) var env: [String] = []
-  @Option(name: .shortAndLong, help: ArgumentHelp("Limit of memory, such as 64MiB.", valueName: "size")) var memory: String?
+  @Option(name: .shortAndLong, help: ArgumentHelp("Limit of memory, such as 64MiB.", valueName: "size")) var memory:
+    String?
   @Option(help: ArgumentHelp("Limit of processors, such as 0.5.", valueName: "number")) var cpus: String?
   @Option(help: "Limit of processes and threads.") var pids: UInt64?
   @Option(help: ArgumentHelp("never, on-failure, on-failure:5 or always.", valueName: "policy")) var restart: String?
   @Option(help: "none or private.") var network: NetworkMode?
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("Publish an endpoint on this port of the node; 0 lets the node choose.", valueName: "endpoint=port"))
+    help: ArgumentHelp(
+      "Publish an endpoint on this port of the node; 0 lets the node choose.", valueName: "endpoint=port"))
   var publish: [String] = []
   @Argument(help: "name:version, name, or the first digits of a digest.") var bundle: String
   @Argument(parsing: .postTerminator, help: "Replaces the bundle's command, after --.") var command: [String] = []
@@ -33,7 +35,9 @@ struct SpecOptions: ParsableArguments {
           resources.memory = bytes
         }
         if let cpus {
-          guard let milli = Quantity.cpuMilli(cpus) else { throw ValidationError("--cpus is a number from 0.01 to 1000") }
+          guard let milli = Quantity.cpuMilli(cpus) else {
+            throw ValidationError("--cpus is a number from 0.01 to 1000")
+          }
           resources.cpuMilli = milli
         }
         spec.resources = resources
@@ -66,7 +70,9 @@ struct SpecOptions: ParsableArguments {
       throw ValidationError("--restart is never, on-failure, on-failure:N or always")
     }
     guard parts.count == 2 else { return RestartPolicy(condition) }
-    guard let limit = Int(parts[1]), limit > 0 else { throw ValidationError("--restart \(first):N needs a number above 0") }
+    guard let limit = Int(parts[1]), limit > 0 else {
+      throw ValidationError("--restart \(first):N needs a number above 0")
+    }
     return RestartPolicy(condition, limit: limit)
   }
 }

@@ -17,7 +17,9 @@ struct Up: ParsableCommand {
   func run() throws {
     try reporting {
       let instance = try options.instance
-      guard geteuid() == 0 else { throw RPCError(.permissionDenied, "nodeagent up needs root: the node controller is the privileged part") }
+      guard geteuid() == 0 else {
+        throw RPCError(.permissionDenied, "nodeagent up needs root: the node controller is the privileged part")
+      }
       if foreground {
         return try NodeControllerDaemon.serve(instance) { view in
           Terminal.writeError("nodeagent: \(view.name) is \(view.state.rawValue)\n")
@@ -28,7 +30,9 @@ struct Up: ParsableCommand {
       }
       let outcome = try start(instance)
       guard outcome == "ok" else {
-        throw RPCError(.startFailed, "\(outcome.isEmpty ? "the agent ended while it was starting" : outcome) (log: \(logFile(instance)))")
+        throw RPCError(
+          .startFailed,
+          "\(outcome.isEmpty ? "the agent ended while it was starting" : outcome) (log: \(logFile(instance)))")
       }
       print("nodeagent is up; root \(instance.root), log \(logFile(instance))")
     }

@@ -9,7 +9,8 @@ enum DaemonLog {
   static func make(_ label: String) -> Logger {
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
     var logger = Logger(label: label)
-    logger.logLevel = ProcessInfo.processInfo.environment["NODEAGENT_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .info
+    logger.logLevel =
+      ProcessInfo.processInfo.environment["NODEAGENT_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .info
     return logger
   }
 }

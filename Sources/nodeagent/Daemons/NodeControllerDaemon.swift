@@ -20,7 +20,9 @@ struct NodeControllerDaemon: ParsableCommand {
     try reporting {
       do {
         try Self.serve(try options.instance) { view in
-          tell(view.state == .available ? "ok" : "the container controller does not start: \(view.reason ?? "no reason known")")
+          tell(
+            view.state == .available
+              ? "ok" : "the container controller does not start: \(view.reason ?? "no reason known")")
         }
       } catch {
         tell("\(error)")
