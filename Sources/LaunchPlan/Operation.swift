@@ -8,6 +8,8 @@ import LinuxKernel
 /// Paths are inside the root file-system and are resolved there with `openat2(2)`; slots are descriptors that travel
 /// with the plan.
 public enum Operation: Sendable, Equatable, Hashable {
+  /// Moves PID 1 into the cgroup whose `tasks` file came with the plan.
+  case joinCgroup(slot: UInt32)
   case isolateMounts
   case unshareCgroup
   case hostname(String)
@@ -32,6 +34,7 @@ public enum Operation: Sendable, Equatable, Hashable {
   /// The step in words, for errors.
   public var summary: String {
     switch self {
+    case .joinCgroup: "entering its cgroup"
     case .isolateMounts: "making the mounts private"
     case .unshareCgroup: "making the cgroup namespace"
     case .hostname(let name): "setting the host name \(name)"
@@ -55,12 +58,15 @@ extension Operation {
   private enum Code: UInt8 {
     case isolateMounts = 1
     case unshareCgroup, hostname, loopback, mount, device, attach, symbolicLink, writeFile, mask, readOnly
-    case readOnlyRoot, enterRoot
+    case readOnlyRoot, enterRoot, joinCgroup
   }
 
   func encode(to writer: inout ByteWriter) {
     func code(_ code: Code) { writer.write(UInt64(code.rawValue)) }
     switch self {
+    case .joinCgroup(let slot):
+      code(.joinCgroup)
+      writer.write(UInt64(slot))
     case .isolateMounts: code(.isolateMounts)
     case .unshareCgroup: code(.unshareCgroup)
     case .hostname(let name):
@@ -122,6 +128,7 @@ extension Operation {
       throw reader.failure("unknown operation")
     }
     switch code {
+    case .joinCgroup: self = .joinCgroup(slot: try reader.readNumber(as: UInt32.self))
     case .isolateMounts: self = .isolateMounts
     case .unshareCgroup: self = .unshareCgroup
     case .hostname: self = .hostname(try reader.readString())

@@ -36,6 +36,7 @@ public struct PlanExecutor<K: Kernel> {
 
   private func execute(_ operation: Operation) throws(SyscallError) {
     switch operation {
+    case .joinCgroup(let slot): try kernel.joinCgroup(try descriptor(slot, for: "the cgroup"))
     case .isolateMounts: try kernel.makeMountsPrivate()
     case .unshareCgroup: try kernel.unshareCgroupNamespace()
     case .hostname(let name): try kernel.setHostname(name)
@@ -44,11 +45,9 @@ public struct PlanExecutor<K: Kernel> {
       try mount(type: type, options: options, attributes: attributes, target: target)
     case .device(let name, let major, let minor): try provideDevice(name, major: major, minor: minor)
     case .attach(let slot, let target, let file):
-      guard slots.indices.contains(Int(slot)) else {
-        throw SyscallError(call: "move_mount", object: target, errno: EBADF, detail: "the plan has no slot \(slot)")
-      }
+      let mount = try descriptor(slot, for: target)
       let point = try kernel.resolve(target, root: root, kind: file ? .file : .directory)
-      try kernel.attach(slots[Int(slot)], onto: point.raw)
+      try kernel.attach(mount, onto: point.raw)
     case .symbolicLink(let path, let target): try kernel.makeSymbolicLink(path, to: target, root: root)
     case .writeFile(let path, let bytes, let mode):
       try kernel.writeFile(path, root: root, bytes: bytes, mode: mode)
@@ -58,6 +57,13 @@ public struct PlanExecutor<K: Kernel> {
       try kernel.setAttributes(.readOnly, of: root, recursive: false, userNamespace: nil)
     case .enterRoot: try kernel.enterRoot(root)
     }
+  }
+
+  private func descriptor(_ slot: UInt32, for object: String) throws(SyscallError) -> Int32 {
+    guard slots.indices.contains(Int(slot)) else {
+      throw SyscallError(call: "plan", object: object, errno: EBADF, detail: "the plan has no slot \(slot)")
+    }
+    return slots[Int(slot)]
   }
 
   /// The mount point is resolved first: an image whose `/proc` is a link ends here, before anything is mounted.

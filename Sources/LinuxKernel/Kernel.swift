@@ -43,6 +43,8 @@ public protocol Kernel: Sendable {
 
   // MARK: namespaces and the process
 
+  /// Moves the calling process, which has one thread, into the v1 cgroup whose `tasks` file is open.
+  func joinCgroup(_ tasks: Int32) throws(SyscallError)
   func unshareCgroupNamespace() throws(SyscallError)
   func setHostname(_ name: String) throws(SyscallError)
   func bringUp(interface: String) throws(SyscallError)

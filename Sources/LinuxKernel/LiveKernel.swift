@@ -127,11 +127,22 @@ public struct LiveKernel: Kernel {
 
   public func writeFile(_ path: String, root: Int32, bytes: [UInt8], mode: UInt32) throws(SyscallError) {
     let (parent, name) = try parent(of: path, root: root)
+    if holds(name, in: parent.raw, bytes) { return }
     try FileSystem.remove(name, in: parent.raw)
     let file = try FileSystem.open(
       name, beneath: parent.raw, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode,
       resolve: [.beneath, .noSymlinks])
     try FileSystem.write(bytes, to: file.raw, object: path)
+  }
+
+  /// True for a regular file with exactly these bytes: to replace it in an overlay would only cost.
+  private func holds(_ name: String, in parent: Int32, _ bytes: [UInt8]) -> Bool {
+    guard
+      let file = try? FileSystem.open(
+        name, beneath: parent, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK, resolve: [.beneath, .noSymlinks]),
+      let status = try? FileSystem.status(of: file.raw), status.isRegularFile, status.size == Int64(bytes.count)
+    else { return false }
+    return (try? FileSystem.readAll(file.raw, limit: bytes.count, object: name)) == bytes
   }
 
   private func parent(of path: String, root: Int32) throws(SyscallError) -> (SharedDescriptor, String) {
@@ -143,6 +154,10 @@ public struct LiveKernel: Kernel {
   }
 
   // MARK: namespaces and the process
+
+  public func joinCgroup(_ tasks: Int32) throws(SyscallError) {
+    try FileSystem.write([UInt8(ascii: "0")], to: tasks, object: "the cgroup's tasks")
+  }
 
   public func unshareCgroupNamespace() throws(SyscallError) {
     try check(cl_unshare(UInt64(CL_NEWCGROUP)), "unshare(CLONE_NEWCGROUP)", "this process")

@@ -116,6 +116,7 @@ public final class RecordingKernel: Kernel {
     try record("write \(bytes.count) bytes to \(path) in the root")
   }
 
+  public func joinCgroup(_ tasks: Int32) throws(SyscallError) { try record("join cgroup \(name(tasks))") }
   public func unshareCgroupNamespace() throws(SyscallError) { try record("unshare cgroup namespace") }
   public func setHostname(_ name: String) throws(SyscallError) { try record("hostname \(name)") }
   public func bringUp(interface: String) throws(SyscallError) { try record("up \(interface)") }

@@ -13,7 +13,7 @@ import Testing
     var input = LaunchInput(
       name: "web", descriptor: BundleDescriptor(name: "b", version: "1", command: ["/bin/x"]),
       spec: ContainerSpec(name: "web", bundle: "b"), resources: Resources(), address: "10.128.0.2", nameServers: [],
-      unifiedCgroups: false, seccomp: [1])
+      unifiedCgroups: false, seccomp: [1], cgroupEntrances: 0)
     change(&input)
     return input
   }

@@ -38,10 +38,10 @@ public final class HostChannel {
         defer { held = [] }
         return HostMessage(line: line, descriptors: held)
       }
-      guard buffer.count <= Self.longestLine, held.count <= 8 else {
-        throw RPCError(.lineTooLong, "a host call is at most \(Self.longestLine) bytes with 8 descriptors")
+      guard buffer.count <= Self.longestLine, held.count <= 16 else {
+        throw RPCError(.lineTooLong, "a host call is at most \(Self.longestLine) bytes with 16 descriptors")
       }
-      let part = try UnixSocket.receive(from: socket.raw, capacity: 16 << 10, descriptors: 4)
+      let part = try UnixSocket.receive(from: socket.raw, capacity: 16 << 10, descriptors: 16)
       if part.bytes.isEmpty { return nil }
       buffer += part.bytes
       held += part.descriptors

@@ -65,7 +65,8 @@ public enum HostMethods {
     }
   }
 
-  /// With the root file-system as a detached mount.
+  /// With the root file-system as a detached mount, and on cgroup v1 with a descriptor for each hierarchy by which PID 1
+  /// enters its group.
   public struct Launched: Codable, Sendable, Hashable {
     public var address: String?
     public var publications: [Publication]

@@ -22,14 +22,14 @@ struct UnpackChild {
       try? child.pidfd.signal(SIGKILL)
       _ = try? child.pidfd.reap(wait: true)
     }
-    let (_, directory) = try await host.callForDescriptor(
+    let (_, directories) = try await host.callForDescriptors(
       HostMethods.templateBegin, .init(digest: digest), passing: child.pidfd.descriptor.raw)
     return try await Blocking.run {
       try FileSystem.write([1], to: gate.writing.raw, object: "the gate")
       if let failure = try SpawnFailure.read(from: child.report) {
         throw RPCError(.startFailed, "the unpacker could not be started: \(failure)")
       }
-      try UnixSocket.send([1], descriptors: [directory.raw], to: own.raw)
+      try UnixSocket.send([1], descriptors: [directories[0].raw], to: own.raw)
       return try Self.read(own, progress: progress)
     }
   }

@@ -98,6 +98,11 @@ actor Container {
     return try? await Blocking.run { cgroups.usage(of: name) }
   }
 
+  private func oomKills() async -> UInt64 {
+    let (cgroups, name) = (services.cgroups, name)
+    return (try? await Blocking.run { cgroups.oomKills(of: name) }) ?? 0
+  }
+
   /// Of one processor since the last look, or since the start; two looks within 200 ms share an answer.
   private func percent(_ usage: CgroupUsage) -> Double? {
     guard let cpu = usage.cpuMicroseconds, let process else { return nil }
@@ -186,7 +191,6 @@ actor Container {
     record.outOfMemory = false
     statusText = nil
     sample = nil
-    save()
     do {
       let process = try await services.launcher.launch(name, record)
       record.started = process.runtime.started
@@ -204,7 +208,8 @@ actor Container {
       throw problem.code == .internalError || problem.code == .kernelRefused
         ? RPCError(.startFailed, problem.message, data: problem.data) : problem
     }
-    save()
+    // Behind the answer: until then the run's own record says that it is meant to run.
+    mailbox.post { await self.save() }
     return await view()
   }
 
@@ -301,6 +306,7 @@ actor Container {
       restarting?.cancel()
       record.wanted = false
       if life.state != .stopping { try transition(.stopAsked, correlation: correlation) }
+      save()
       try process.pidfd.signal(SIGKILL)
       await ended(process, correlation: correlation, forced: true)
     } else {
@@ -340,12 +346,12 @@ actor Container {
       process.isChild ? try process.pidfd.reap(wait: true) : Self.awaitEnd(process)
     }
     // Before the cgroup goes: it alone knows.
-    let usage = await usage()
+    let oomKills = await oomKills()
     self.process = nil
     for exec in execs.values { exec.exited(.signaled(SIGKILL, coreDumped: false)) }
     execs = [:]
     await finish(
-      reaped: status ?? nil, started: process.runtime.started, oomKills: usage?.oomKills ?? 0,
+      reaped: status ?? nil, started: process.runtime.started, oomKills: oomKills,
       correlation: correlation, forced: forced)
   }
 
@@ -373,7 +379,6 @@ actor Container {
     record.outOfMemory = oomKills > 0 && !(stopping && forced) && status != .exited(0)
     let reason = Self.reason(
       status, outOfMemory: record.outOfMemory, stopping: stopping, limit: record.resources.memory)
-    await releaseHost()
     let ran = started.map { Double((record.finished ?? $0) - $0) / 1e6 } ?? 0
     let pause =
       stopping || !record.wanted
@@ -384,6 +389,8 @@ actor Container {
     } catch {
       services.logger.error("an end in a state without one", metadata: ["container": "\(name)", "error": "\(error)"])
     }
+    // Whoever waits knows already; the next operation waits for this one.
+    await releaseHost()
     save()
   }
 
@@ -454,17 +461,19 @@ actor Container {
     guard let found = found ?? nil, found.started else {
       launcher.endRecorded(name)
       // Its cgroup is still there, and with it the count of kills for memory.
-      let oomKills = (await usage())?.oomKills ?? 0
+      let oomKills = await oomKills()
       life = Lifecycle(state: record.state.isRunning ? record.state : .initializing)
+      if record.state != .stopping { record.wanted = true }
       await finish(
         reaped: nil, started: launcher.recordedStart(name), oomKills: oomKills, correlation: nil, forced: false)
       return
     }
     life = Lifecycle(state: .initializing)
     record.started = found.process.runtime.started
+    record.wanted = true
     attach(found.process)
     services.logger.info("adopted", metadata: ["container": "\(name)", "pid": "\(found.process.runtime.pid)"])
-    if record.state == .stopping || !record.wanted {
+    if record.state == .stopping {
       // It was being stopped when the controller went.
       _ = try? await doStop(timeout: nil, correlation: nil)
     } else if found.ready {

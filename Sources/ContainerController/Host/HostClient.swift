@@ -29,22 +29,22 @@ final class HostClient: Sendable {
     try await Blocking.run { try self.exchange(method, params, passing: descriptor).result }
   }
 
-  /// A call whose answer brings a descriptor.
-  func callForDescriptor<Params, Result: Sendable>(
+  /// A call whose answer brings descriptors, at least one.
+  func callForDescriptors<Params, Result: Sendable>(
     _ method: Method<Params, Result>, _ params: Params, passing descriptor: Int32? = nil
-  ) async throws -> (result: Result, descriptor: SharedDescriptor) {
+  ) async throws -> (result: Result, descriptors: [SharedDescriptor]) {
     try await Blocking.run {
       let answer = try self.exchange(method, params, passing: descriptor)
-      guard let passed = answer.descriptor else {
+      guard !answer.descriptors.isEmpty else {
         throw RPCError(.internalError, "\(method.name) answered without a descriptor")
       }
-      return (answer.result, passed)
+      return (answer.result, answer.descriptors)
     }
   }
 
   private func exchange<Params, Result>(
     _ method: Method<Params, Result>, _ params: Params, passing descriptor: Int32?
-  ) throws -> (result: Result, descriptor: SharedDescriptor?) {
+  ) throws -> (result: Result, descriptors: [SharedDescriptor]) {
     let socket = try take()
     let id = state.withLock { state in
       state.nextID += 1
@@ -67,7 +67,7 @@ final class HostClient: Sendable {
     let response = try JSONCoding.decode(HostResponse.self, from: message.line)
     if let error = response.error { throw error }
     let result = try JSONCoding.decode(Result.self, from: try JSONCoding.encode(response.result ?? [:]))
-    return (result, message.descriptors.first)
+    return (result, message.descriptors)
   }
 
   private func take() throws -> SharedDescriptor {

@@ -18,6 +18,8 @@ struct LaunchInput: Sendable, Equatable {
   /// The host has cgroup v2 alone, so that the container can be shown its own group.
   var unifiedCgroups: Bool
   var seccomp: [UInt8]
+  /// How many descriptors for entering cgroups come with the plan.
+  var cgroupEntrances: Int
 
   var hostname: String { descriptor.hostname ?? name }
   var network: NetworkMode { spec.network ?? descriptor.network }
@@ -36,7 +38,8 @@ enum LaunchPlanBuilder {
   }
 
   static func isolation(_ input: LaunchInput) -> [Operation] {
-    [.isolateMounts, .unshareCgroup, .hostname(input.hostname), .loopback]
+    (0..<UInt32(input.cgroupEntrances)).map { .joinCgroup(slot: $0) }
+      + [.isolateMounts, .unshareCgroup, .hostname(input.hostname), .loopback]
   }
 
   private static let inert: MountAttributes = [.noSetuid, .noDevices, .noExecute]

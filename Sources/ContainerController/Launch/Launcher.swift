@@ -42,7 +42,7 @@ struct Launcher: Sendable {
     let limits = CgroupLimits(
       memory: resources.memory, swap: resources.swap, cpuMilli: resources.cpuMilli, cpuWeight: resources.cpuWeight,
       pids: resources.pids)
-    let (launched, root) = try await host.callForDescriptor(
+    let (launched, descriptors) = try await host.callForDescriptors(
       HostMethods.launch,
       .init(
         name: name, template: record.digest, limits: limits, network: record.network, publish: record.publications),
@@ -50,7 +50,7 @@ struct Launcher: Sendable {
     faults.pass("start.launched")
     let process = try await Blocking.run {
       try complete(
-        name, record, child, launched, root, gate: gate, own: own, listener: listener)
+        name, record, child, launched, descriptors, gate: gate, own: own, listener: listener)
     }
     mine = nil
     return process
@@ -74,7 +74,7 @@ struct Launcher: Sendable {
 
   private func complete(
     _ name: String, _ record: ContainerRecord, _ child: SpawnedProcess, _ launched: HostMethods.Launched,
-    _ root: SharedDescriptor, gate: Pipe, own: SharedDescriptor, listener: SharedDescriptor
+    _ descriptors: [SharedDescriptor], gate: Pipe, own: SharedDescriptor, listener: SharedDescriptor
   ) throws -> ContainerProcess {
     let identity = try ProcessStatus.identity(of: child.pidfd.pid)
     let runtime = RuntimeRecord(
@@ -88,10 +88,11 @@ struct Launcher: Sendable {
     if let failure = try SpawnFailure.read(from: child.report) {
       throw RPCError(.startFailed, "PID 1 of container \(name) could not be started: \(failure)")
     }
-    let plan = try LaunchPlanBuilder.plan(try input(name, record, address: launched.address))
+    let plan = try LaunchPlanBuilder.plan(try input(
+        name, record, address: launched.address, cgroupEntrances: descriptors.count - 1))
     let state = try FileSystem.open(record.stateDirectory, flags: O_RDONLY | O_DIRECTORY)
     let connection = HarnessConnection(own, watcher: watcher)
-    try connection.send(.launch(plan), descriptors: [root.raw, state.raw, listener.raw])
+    try connection.send(.launch(plan), descriptors: [descriptors[0].raw, state.raw, listener.raw] + descriptors.dropFirst().map(\.raw))
     faults.pass("start.planned")
     switch try connection.receive() {
     case .started: break
@@ -122,10 +123,11 @@ struct Launcher: Sendable {
       "\(stage) failed: \(SyscallError.words(for: error.errno)) (\(error.call) on \(error.object))\(error.detail.map { ": \($0)" } ?? "")\(hint)"
   }
 
-  func input(_ name: String, _ record: ContainerRecord, address: String?) throws -> LaunchInput {
+  func input(_ name: String, _ record: ContainerRecord, address: String?, cgroupEntrances: Int = 0) throws -> LaunchInput {
     LaunchInput(
       name: name, descriptor: record.descriptor, spec: record.spec, resources: record.resources, address: address,
-      nameServers: nameServers, unifiedCgroups: unifiedCgroups, seccomp: try SeccompCompiler.defaultProgram())
+      nameServers: nameServers, unifiedCgroups: unifiedCgroups, seccomp: try SeccompCompiler.defaultProgram(),
+      cgroupEntrances: cgroupEntrances)
   }
 
   // MARK: - Adoption

@@ -3,12 +3,11 @@
 
 import Glibc
 
-/// The v1 hierarchies, and beside them the v2 hierarchy of a hybrid machine, which has no controllers but `cgroup.kill`
-/// (kernel documents admin-guide/cgroup-v1).
+/// The v1 hierarchies (kernel documents admin-guide/cgroup-v1). The v2 hierarchy that a hybrid machine has beside them
+/// is left alone: it has no controllers there.
 public struct LegacyCgroups<K: Kernel>: CgroupHierarchy {
   /// The instance's directory in each hierarchy, by controller, each directory once.
   let roots: [(controller: String, directory: String)]
-  let unified: String?
   let kernel: K
   private var files: CgroupFiles<K> { CgroupFiles(kernel: kernel) }
 
@@ -20,7 +19,6 @@ public struct LegacyCgroups<K: Kernel>: CgroupHierarchy {
       roots.append((controller, "\(directory)/\(base)"))
     }
     self.roots = roots
-    unified = layout.unified.map { "\($0)/\(base)" }
     self.kernel = kernel
   }
 
@@ -35,7 +33,7 @@ public struct LegacyCgroups<K: Kernel>: CgroupHierarchy {
 
   private var all: [String] {
     var seen: Set<String> = []
-    return (roots.map(\.directory) + (unified.map { [$0] } ?? [])).filter { seen.insert($0).inserted }
+    return roots.map(\.directory).filter { seen.insert($0).inserted }
   }
 
   private func make(_ directory: String) throws(SyscallError) {
@@ -48,10 +46,6 @@ public struct LegacyCgroups<K: Kernel>: CgroupHierarchy {
       if controller == "cpuset" { try seedCpuset(base) }
       try make("\(base)/\(name)")
       if controller == "cpuset" { try seedCpuset("\(base)/\(name)") }
-    }
-    if let unified {
-      try make(unified)
-      try make("\(unified)/\(name)")
     }
     if let memory = limits.memory, let directory = directory("memory", name) {
       try limit(memory: memory, swap: limits.swap, in: directory)
@@ -102,7 +96,18 @@ public struct LegacyCgroups<K: Kernel>: CgroupHierarchy {
     for (_, base) in roots where kernel.exists("\(base)/\(name)") {
       if written.insert(base).inserted { try kernel.write("\(pid)", to: "\(base)/\(name)/cgroup.procs") }
     }
-    if let unified { try kernel.write("\(pid)", to: "\(unified)/\(name)/cgroup.procs") }
+  }
+
+  public func entrances(to name: String) throws(SyscallError) -> [SharedDescriptor]? {
+    var entrances: [SharedDescriptor] = []
+    for base in all where kernel.exists("\(base)/\(name)") {
+      entrances.append(SharedDescriptor(try FileSystem.open("\(base)/\(name)/tasks", flags: O_WRONLY)))
+    }
+    return entrances
+  }
+
+  public func oomKills(of name: String) -> UInt64 {
+    directory("memory", name).flatMap { files.table("\($0)/memory.oom_control")["oom_kill"] } ?? 0
   }
 
   public func processes(in name: String) throws(SyscallError) -> [Int32] {
@@ -114,10 +119,6 @@ public struct LegacyCgroups<K: Kernel>: CgroupHierarchy {
   }
 
   public func kill(_ name: String) throws(SyscallError) {
-    if let unified, kernel.exists("\(unified)/\(name)/cgroup.kill") {
-      try kernel.write("1", to: "\(unified)/\(name)/cgroup.kill")
-      return
-    }
     for pid in try processes(in: name) {
       do {
         let process = try Pidfd(opening: pid)

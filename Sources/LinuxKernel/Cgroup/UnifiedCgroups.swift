@@ -55,6 +55,12 @@ public struct UnifiedCgroups<K: Kernel>: CgroupHierarchy {
     try kernel.write("\(pid)", to: "\(directory(name))/cgroup.procs")
   }
 
+  public func entrances(to name: String) -> [SharedDescriptor]? { nil }
+
+  public func oomKills(of name: String) -> UInt64 {
+    files.table("\(directory(name))/memory.events")["oom_kill"] ?? 0
+  }
+
   public func processes(in name: String) throws(SyscallError) -> [Int32] {
     try files.processes("\(directory(name))/cgroup.procs")
   }

@@ -125,7 +125,9 @@ final class HostBroker: Sendable {
     }
   }
 
-  func launch(_ call: HostMethods.Launch, child: CallersChild) throws -> (HostMethods.Launched, SharedDescriptor) {
+  func launch(_ call: HostMethods.Launch, child: CallersChild) throws -> (
+    HostMethods.Launched, [SharedDescriptor]
+  ) {
     let slot = try slot(of: call.name)
     try TemplateFiles.check(call.template)
     guard templates.exists(call.template) else {
@@ -136,7 +138,8 @@ final class HostBroker: Sendable {
       do {
         try child.map(first: files.firstUID(slot: slot), count: ContainerFiles.rangeSize)
         try cgroups.create(call.name, limits: call.limits)
-        try cgroups.attach(child.pid, to: call.name)
+        let entrances = try cgroups.entrances(to: call.name)
+        if entrances == nil { try cgroups.attach(child.pid, to: call.name) }
         // The pid was good if the process still lives now; else the attached one may be another's.
         try child.checkAlive()
         var record = HostRecord(address: nil, publications: [], pid: child.pid, startTime: child.startTime)
@@ -161,7 +164,7 @@ final class HostBroker: Sendable {
             work: "\(files.directory(call.name))/work", mapping: mapping.raw))
         return (
           HostMethods.Launched(
-            address: record.address, publications: record.publications, cgroups: cgroups.paths(of: call.name)), root
+            address: record.address, publications: record.publications, cgroups: cgroups.paths(of: call.name)), [root] + (entrances ?? [])
         )
       } catch {
         do {

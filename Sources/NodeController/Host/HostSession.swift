@@ -18,7 +18,7 @@ struct HostSession: Sendable {
     do {
       while let message = try channel.receive() {
         let request = try JSONCoding.decode(HostRequest.self, from: message.line)
-        var passed: SharedDescriptor?
+        var passed: [SharedDescriptor] = []
         var response = HostResponse(id: request.id)
         do {
           response.result = try answer(request, message.descriptors, &passed)
@@ -28,7 +28,7 @@ struct HostSession: Sendable {
             "host call failed", metadata: ["method": "\(request.method)", "error": "\(problem.message)"])
           response.error = problem
         }
-        try channel.send(try JSONCoding.encode(response), descriptors: passed.map { [$0.raw] } ?? [])
+        try channel.send(try JSONCoding.encode(response), descriptors: passed.map(\.raw))
       }
     } catch {
       logger.notice("a host channel ended", metadata: ["error": "\(error)"])
@@ -44,7 +44,7 @@ struct HostSession: Sendable {
   }
 
   private func answer(
-    _ request: HostRequest, _ descriptors: [SharedDescriptor], _ passed: inout SharedDescriptor?
+    _ request: HostRequest, _ descriptors: [SharedDescriptor], _ passed: inout [SharedDescriptor]
   ) throws -> JSONValue {
     func params<Params: Codable & Sendable, Result>(_ method: Method<Params, Result>) throws -> Params {
       do {
@@ -63,15 +63,16 @@ struct HostSession: Sendable {
     switch request.method {
     case HostMethods.create.name: return try value(try broker.create(try params(HostMethods.create).name))
     case HostMethods.launch.name:
-      let (launched, root) = try broker.launch(try params(HostMethods.launch), child: try child())
-      passed = root
+      let (launched, descriptors) = try broker.launch(try params(HostMethods.launch), child: try child())
+      passed = descriptors
       return try value(launched)
     case HostMethods.release.name: try broker.release(try params(HostMethods.release).name)
     case HostMethods.update.name: try broker.update(try params(HostMethods.update))
     case HostMethods.remove.name: try broker.remove(try params(HostMethods.remove).name)
     case HostMethods.templateBegin.name:
-      passed = SharedDescriptor(
-        try broker.beginTemplate(try params(HostMethods.templateBegin).digest, child: try child()))
+      passed = [
+        SharedDescriptor(try broker.beginTemplate(try params(HostMethods.templateBegin).digest, child: try child()))
+      ]
     case HostMethods.templateCommit.name: try broker.commitTemplate(try params(HostMethods.templateCommit).digest)
     case HostMethods.templateRemove.name: try broker.removeTemplate(try params(HostMethods.templateRemove).digest)
     case HostMethods.inventory.name: return try value(try broker.inventory())
