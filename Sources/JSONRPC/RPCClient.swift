@@ -131,8 +131,8 @@ public final class RPCClient {
   public func open<Params, Result>(_ method: Method<Params, Result>, _ params: Params) throws -> (Result, FramedSocket)
   {
     let result = try call(method, params)
-    guard start == buffer.count else { throw RPCError(.internalError, "bytes before the stream") }
-    return (result, FramedSocket(socket))
+    // The first frames may have come with the answer.
+    return (result, FramedSocket(socket, early: Array(buffer[start...])))
   }
 
   public var descriptor: Int32 { socket.raw }

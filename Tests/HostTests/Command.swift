@@ -3,6 +3,7 @@
 
 import Glibc
 import LinuxKernel
+import Testing
 
 /// A program that was run to its end.
 struct Command: Sendable, CustomStringConvertible {
@@ -50,4 +51,14 @@ struct Command: Sendable, CustomStringConvertible {
     lseek(file.raw, 0, SEEK_SET)
     return String(decoding: try FileSystem.readAll(file.raw, limit: 64 << 20, object: "output"), as: UTF8.self)
   }
+}
+
+/// Expects one part of what a program did, and shows all of it when it is another.
+func expect(
+  _ command: Command, output: String? = nil, error: String? = nil, code: Int32? = nil,
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  if let output { #expect(command.output == output, "\(command)", sourceLocation: sourceLocation) }
+  if let error { #expect(command.error == error, "\(command)", sourceLocation: sourceLocation) }
+  if let code { #expect(command.code == code, "\(command)", sourceLocation: sourceLocation) }
 }

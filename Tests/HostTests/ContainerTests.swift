@@ -12,29 +12,29 @@ import Testing
   @Test func `the walk of an admin, by the command line`() throws {
     let agent = try TestAgent()
     try agent.importBusybox(command: "[/bin/sh, -c, \"echo hello; echo oops >&2; exec sleep 1000\"]")
-    #expect(try agent.cli("run", "--name", "web", "bb").output == "web\n")
+    try expect(agent.cli("run", "--name", "web", "bb"), output: "web\n")
     let table = try agent.cli("ps").output.split(separator: "\n")
     #expect(table.count == 2)
     #expect(table[0].hasPrefix("NAME  BUNDLE  STATE      UP"))
     #expect(table[1].contains("web   bb:1    available"))
     try agent.eventually("the log") { try agent.cli("logs", "web").output == "hello\n" }
-    #expect(try agent.cli("logs", "web").error == "oops\n")
-    #expect(try agent.cli("logs", "--stream", "stderr", "web").error == "oops\n")
-    #expect(try agent.cli("exec", "web", "echo", "a b").output == "a b\n")
-    #expect(try agent.cli("exec", "web", "sh", "-c", "exit 7").code == 7)
+    try expect(agent.cli("logs", "web"), error: "oops\n")
+    try expect(agent.cli("logs", "--stream", "stderr", "web"), error: "oops\n")
+    try expect(agent.cli("exec", "web", "echo", "a b"), output: "a b\n")
+    try expect(agent.cli("exec", "web", "sh", "-c", "exit 7"), code: 7)
     let killed = try agent.cli("exec", "web", "sh", "-c", "kill -9 $$")
     #expect(killed.code == 137, "\(killed)")
-    #expect(try agent.cli("exec", "-i", "web", "cat", input: "through").output == "through")
-    #expect(try agent.cli("stop", "web").output == "web\n")
+    try expect(agent.cli("exec", "-i", "web", "cat", input: "through"), output: "through")
+    try expect(agent.cli("stop", "web"), output: "web\n")
     #expect(try agent.cli("ps").output.split(separator: "\n").count == 1)
     #expect(try agent.cli("ps", "-a").output.contains("stopped"))
-    #expect(try agent.cli("start", "web").code == 0)
-    #expect(try agent.cli("rm", "web").code == 5)
-    #expect(try agent.cli("rm", "-f", "web").code == 0)
-    #expect(try agent.cli("inspect", "web").code == 4)
-    #expect(try agent.cli("bundle", "rm", "bb").code == 0)
-    #expect(try agent.cli("down").code == 0)
-    #expect(try agent.cli("ps").code == 3)
+    try expect(agent.cli("start", "web"), code: 0)
+    try expect(agent.cli("rm", "web"), code: 5)
+    try expect(agent.cli("rm", "-f", "web"), code: 0)
+    try expect(agent.cli("inspect", "web"), code: 4)
+    try expect(agent.cli("bundle", "rm", "bb"), code: 0)
+    try expect(agent.cli("down"), code: 0)
+    try expect(agent.cli("ps"), code: 3)
   }
 
   @Test func `the same walk with one line of JSON each`() throws {
@@ -73,7 +73,7 @@ import Testing
     let node = try FileSystem.readText("/proc/\(agent.nodeControllerPID)/status")
     #expect(!node.contains("CapBnd:\t000001ffffffffff"))
     #expect(node.contains("NoNewPrivs:\t1"))
-    #expect(try agent.cli("exec", "a", "id", "-u").output == "0\n")
+    try expect(agent.cli("exec", "a", "id", "-u"), output: "0\n")
     let pid = try #require(view.pid)
     let inside = try FileSystem.readText("/proc/\(pid)/status")
     #expect(inside.contains("Uid:\t\(view.firstUID)\t"))
@@ -81,7 +81,7 @@ import Testing
     for namespace in ["user", "pid", "mnt", "uts", "ipc", "net", "cgroup"] {
       #expect(try Self.namespace(pid, namespace) != Self.namespace(getpid(), namespace), "\(namespace)")
     }
-    #expect(try agent.cli("exec", "a", "hostname").output == "a\n")
+    try expect(agent.cli("exec", "a", "hostname"), output: "a\n")
   }
 
   private static func namespace(_ pid: Int32, _ kind: String) throws -> UInt64 {
@@ -155,7 +155,7 @@ import Testing
       try agent.call(ContainerMethods.run, ContainerSpec(name: "two", bundle: "bb", publish: ["http": port]))
     }
     #expect(taken?.code == .alreadyExists)
-    #expect(try agent.cli("ps", "-a", "-q").output == "web\n")
+    try expect(agent.cli("ps", "-a", "-q"), output: "web\n")
     _ = try agent.call(ContainerMethods.stop, .init(name: "web", timeout: 100))
     #expect(try get("http://127.0.0.1:\(port)/").output == "000")
   }
@@ -176,7 +176,7 @@ import Testing
     usleep(200_000)
     let view = try agent.call(ContainerMethods.stop, .init(name: "kind"))
     #expect(view.exitCode == 3)
-    #expect(try agent.cli("logs", "kind").output == "bye\n")
+    try expect(agent.cli("logs", "kind"), output: "bye\n")
   }
 
   @Test func `the restart policy starts it again, up to its limit`() throws {
@@ -195,7 +195,7 @@ import Testing
     try agent.importBusybox("readiness: notify")
     let view = try agent.call(ContainerMethods.run, ContainerSpec(name: "quiet", bundle: "bb"))
     #expect(view.state == .initializing)
-    #expect(try agent.cli("exec", "quiet", "grep", "-c", "nodeagent/notify", "/proc/net/unix").output == "1\n")
+    try expect(agent.cli("exec", "quiet", "grep", "-c", "nodeagent/notify", "/proc/net/unix"), output: "1\n")
   }
 
   @Test(arguments: [
@@ -252,10 +252,10 @@ import Testing
     let lines = followed.output.split(separator: "\n")
     #expect(lines.count == 501)
     #expect(lines.last == "last")
-    #expect(try agent.cli("logs", "-n", "2", "talk").output == "line 500\nlast\n")
+    try expect(agent.cli("logs", "-n", "2", "talk"), output: "line 500\nlast\n")
     #expect(try agent.cli("logs", "--grep", "line 49", "talk").output.split(separator: "\n").count == 11)
     #expect(try agent.cli("logs", "--since", "2100-01-01", "talk").output.isEmpty)
-    #expect(try agent.cli("logs", "--since", "soon", "talk").code == 1)
+    try expect(agent.cli("logs", "--since", "soon", "talk"), code: 1)
     let json = try agent.cli("logs", "--json", "-n", "1", "talk").output
     #expect(try JSONCoding.decode(LogEntry.self, from: Array(json.utf8)).text == "last")
   }

@@ -95,7 +95,8 @@ struct ExecClient {
       var poll = PollSet()
       let peer = poll.add(socket.descriptor)
       let input = inputOpen ? poll.add(0) : nil
-      _ = try poll.wait(milliseconds: followSize ? 250 : -1)
+      let early = socket.hasEarlyBytes
+      _ = try poll.wait(milliseconds: early ? 0 : followSize ? 250 : -1)
       if followSize { try tellSize(&size) }
       if let input, poll.isReadable(input) {
         var chunk = [UInt8](repeating: 0, count: 32 << 10)
@@ -103,7 +104,7 @@ struct ExecClient {
         try send(StreamFrame(.input, Array(chunk.prefix(count))))
         if count == 0 { inputOpen = false }
       }
-      if poll.isReadable(peer) {
+      if early || poll.isReadable(peer) {
         guard let frame = try socket.read() else {
           throw RPCError(.unavailable, "the agent closed the connection before the process ended")
         }
