@@ -59,7 +59,7 @@ public final class ContainerController: Sendable {
     try await bundles.load(templates: inventory.templates)
     try await registry.load(inventory)
     var router = RPCRouter(
-      title: "nodeagent containers", summary: "The container controller of one host.", version: AgentVersion.current)
+      title: APIDocument.containers.title, summary: APIDocument.containers.summary, version: AgentVersion.current)
     addContainerMethods(to: &router)
     addBundleMethods(to: &router)
     addTopics(to: &router)
@@ -137,6 +137,9 @@ public final class ContainerController: Sendable {
       return try await Blocking.run { try reader.last(count, filter).map(\.entry) }
     }
     router.on(EventMethods.list) { [events] _, query in events.list(query) }
+    router.on(ContainerMethods.execute) { [registry] _, request in
+      try await ExecCollector.run(request, in: try await registry.find(request.name))
+    }
     router.onStream(ContainerMethods.exec) { [registry] _, request in
       try await Self.exec(request, in: try await registry.find(request.name))
     }
@@ -184,6 +187,14 @@ public final class ContainerController: Sendable {
       let record = try await bundles.find(params.bundle)
       try await bundles.remove(record.digest, usedBy: await registry.users(of: record.digest))
       return Empty()
+    }
+    router.on(BundleMethods.importFile) { [self] _, params in
+      guard params.path.hasPrefix("/") else { throw RPCError(.invalidParams, "params.path is an absolute path") }
+      let received = try await Blocking.run { try BundleImport.digest(of: params.path) }
+      return await view(
+        try await bundles.add(
+          archive: received.file, size: received.size, digest: received.digest, expected: params.digest
+        ) { _ in })
     }
     router.onStream(BundleMethods.importArchive) { [self] _, params in
       let upload = BundleImport(

@@ -140,7 +140,8 @@ public struct RPCRouter: Sendable {
   public static let unsubscribe = Method<Subscription, Empty>(
     "unsubscribe", role: .observer, "Ends a subscription of this connection.", errors: [.notFound])
 
-  private static let builtIn = [discover.description, subscribe.description, unsubscribe.description]
+  /// The methods of every server.
+  public static let builtIn = [discover.description, subscribe.description, unsubscribe.description]
 
   public var descriptions: [MethodDescription] { entries.values.map(\.description) }
 

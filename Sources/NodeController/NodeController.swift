@@ -78,7 +78,7 @@ public final class NodeController: Sendable {
   public func run(signals: AsyncStream<End>, started: @Sendable (SubsystemView) -> Void) async throws {
     let (ends, end) = AsyncStream.makeStream(of: End.self)
     var router = RPCRouter(
-      title: "nodeagent node", summary: "The node controller of one host.", version: AgentVersion.current)
+      title: APIDocument.node.title, summary: APIDocument.node.summary, version: AgentVersion.current)
     addMethods(to: &router) { end.yield($0) }
     let policy = RolePolicy(operatorGIDs: [identity.gid], containerControllerUID: identity.uid)
     let server = try RPCServer(router: router, policy: policy, logger: logger)

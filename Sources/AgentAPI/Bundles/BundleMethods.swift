@@ -83,7 +83,23 @@ public enum BundleMethods {
     "bundle.import", kind: .stream, role: .operatorRole,
     "Takes an archive as input frames, ended by an empty one; answers with progress frames and a result frame, a BundleView.",
     errors: [.invalidBundle, .noSpace])
-  /// For plain clients: the archive is a file on the node that the caller opened for the agent's user to read.
+  public struct ImportFile: Codable, Sendable, Hashable, SchemaDocumented {
+    public var path: String
+    public var digest: String?
+    public init(path: String, digest: String? = nil) {
+      self.path = path
+      self.digest = digest
+    }
+    public static let memberSummaries = [
+      "path": "of an archive on the node that the container controller's user may read",
+      "digest": "SHA-256 that the archive must have",
+    ]
+  }
+
+  /// For callers without frames.
+  public static let importFile = Method<ImportFile, BundleView>(
+    "bundle.importFile", role: .operatorRole, "Adds a bundle from an archive on the node.",
+    errors: [.invalidBundle, .noSpace, .kernelRefused])
   public static let list = Method<Empty, [BundleView]>("bundle.list", role: .observer, "All bundles, by name.")
   public static let inspect = Method<Reference, BundleDetails>(
     "bundle.inspect", role: .observer, "A bundle and its descriptor.", errors: [.notFound])

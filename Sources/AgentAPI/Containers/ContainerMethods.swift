@@ -92,6 +92,48 @@ public enum ContainerMethods {
     "Starts one more process in a container; the connection then carries its input and output as frames.",
     errors: [.notFound, .wrongState, .startFailed])
 
+  public static let execute = Method<ExecuteRequest, ExecuteResult>(
+    "container.execute", role: .operatorRole,
+    "Runs one more process in a container to its end, for callers without frames; see container.exec.",
+    errors: [.notFound, .wrongState, .startFailed])
+
+  public struct ExecuteRequest: Codable, Sendable, Hashable, SchemaDocumented {
+    public var name: String
+    public var command: [String]
+    public var environment: [String: String]?
+    public var user: String?
+    public var directory: String?
+    public var input: String?
+    public var timeout: Int64?
+    public init(name: String, command: [String]) {
+      self.name = name
+      self.command = command
+    }
+    public static let memberSummaries = [
+      "user": "UID or UID:GID, decimal; the container's user when missing", "input": "what the process reads, up to 64 KiB",
+      "timeout": "milliseconds until it is ended by force; 60000 when missing",
+    ]
+  }
+
+  public struct ExecuteResult: Codable, Sendable, Hashable, SchemaDocumented {
+    public var code: Int32?
+    public var signal: Int32?
+    public var output: String
+    public var error: String
+    public var truncated: Bool
+    public init(code: Int32?, signal: Int32?, output: String, error: String, truncated: Bool) {
+      self.code = code
+      self.signal = signal
+      self.output = output
+      self.error = error
+      self.truncated = truncated
+    }
+    public static let memberSummaries = [
+      "signal": "the signal that ended it", "output": "up to 1 MiB; bytes that are no UTF-8 are replaced",
+      "truncated": "there was more output than this",
+    ]
+  }
+
   public struct StatsQuery: Codable, Sendable, Hashable, SchemaDocumented {
     public var names: [String]?
     public var interval: Int64?

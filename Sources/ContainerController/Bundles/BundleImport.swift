@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
+import Crypto
+import Glibc
 import JSONRPC
 import LinuxKernel
 import Logging
@@ -45,7 +47,26 @@ struct BundleImport: Sendable {
     }
   }
 
-  private struct Received: Sendable {
+  /// Opens an archive on the node and hashes it. The descriptor is read twice, so it must be a regular file; one that
+  /// changes between is refused by its digest or unpacked as what was hashed, never trusted.
+  static func digest(of path: String) throws -> Received {
+    let file = SharedDescriptor(try FileSystem.open(path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY))
+    guard try FileSystem.status(of: file.raw).isRegularFile else {
+      throw RPCError(.invalidParams, "params.path: \(path) is no regular file")
+    }
+    var hash = SHA256()
+    var size: UInt64 = 0
+    var chunk = [UInt8](repeating: 0, count: 256 << 10)
+    while true {
+      let count = try FileSystem.read(file.raw, into: &chunk, object: path)
+      if count == 0 { break }
+      hash.update(data: chunk.prefix(count))
+      size += UInt64(count)
+    }
+    return Received(file: file, size: size, digest: BundleStore.hexadecimal(hash.finalize()))
+  }
+
+  struct Received: Sendable {
     var file: SharedDescriptor
     var size: UInt64
     var digest: String

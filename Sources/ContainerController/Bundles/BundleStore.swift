@@ -102,12 +102,14 @@ actor BundleStore {
       size += UInt64(bytes.count)
     }
 
-    var digest: String {
-      hash.finalize().map { byte in
-        let digits = String(byte, radix: 16)
-        return digits.count == 1 ? "0\(digits)" : digits
-      }.joined()
-    }
+    var digest: String { BundleStore.hexadecimal(hash.finalize()) }
+  }
+
+  static func hexadecimal(_ digest: SHA256.Digest) -> String {
+    digest.map { byte in
+      let digits = String(byte, radix: 16)
+      return digits.count == 1 ? "0\(digits)" : digits
+    }.joined()
   }
 
   /// Where the next archive is received; the file goes with its ``Upload``.

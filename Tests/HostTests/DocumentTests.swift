@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Foundation
+import JSONRPC
+import LinuxKernel
+import Testing
+
+@Suite struct DocumentTests {
+  @Test(arguments: ["container", "node"]) func `the documents in docs are those of the code`(name: String) throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/api").path
+    let document = name == "node" ? APIDocument.node : APIDocument.containers
+    let json = try FileSystem.readText("\(folder)/\(name).openrpc.json", limit: 16 << 20)
+    #expect(json == (try JSONCoding.encodePretty(document.openRPC)) + "\n", "run make docs")
+    #expect(try FileSystem.readText("\(folder)/\(name).md") == document.markdown, "run make docs")
+  }
+
+  @Test(.enabled(if: Host.canRunAgents, "\(Host.reason)"))
+  func `what the sockets tell of themselves is what is documented`() throws {
+    let agent = try TestAgent()
+    #expect(try agent.containers().call(RPCRouter.discover) == APIDocument.containers.openRPC)
+    #expect(try agent.node().call(RPCRouter.discover) == APIDocument.node.openRPC)
+  }
+}
