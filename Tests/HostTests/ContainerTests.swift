@@ -168,6 +168,24 @@ import Testing
     #expect(try get("http://127.0.0.1:\(port)/").output == "000")
   }
 
+  @Test func `an endpoint answers at once after a restart`() throws {
+    let agent = try TestAgent()
+    try agent.importBusybox(
+      command: "[/bin/httpd, -f, -p, \"80\", -h, /etc]", "endpoints:\n  - {name: http, port: 80, publish: 8099}")
+    _ = try agent.call(ContainerMethods.run, ContainerSpec(name: "web", bundle: "bb"))
+    for _ in 0..<3 {
+      // One connection, so that the node knows where the address is.
+      try agent.eventually("the server") {
+        try agent.inside(["curl", "-s", "-m", "1", "http://127.0.0.1:8099/hostname"]).output == "web\n"
+      }
+      _ = try agent.call(ContainerMethods.restart, .init(name: "web", timeout: 100))
+    }
+    // A retry after a lost packet comes after a second; four lost ones fail.
+    try agent.eventually("the server", seconds: 4) {
+      try agent.inside(["curl", "-s", "-m", "1", "http://127.0.0.1:8099/hostname"]).output == "web\n"
+    }
+  }
+
   @Test func `a stop that is not heeded ends by force`() throws {
     let agent = try TestAgent()
     try agent.importBusybox(command: "[/bin/sh, -c, \"trap '' TERM; while :; do sleep 1; done\"]")

@@ -15,6 +15,12 @@ struct IPv4Pool: Sendable, Equatable {
     return "10.\(second).\(number >> 8).\(number & 255)"
   }
 
+  /// The interface's hardware address, locally administered: the same at each start, since the node remembers for a while
+  /// at which one it has found an IP address.
+  func hardwareAddress(slot: Int) -> [UInt8] {
+    [0x02, 0x6e, 0x61, second, UInt8(slot >> 8 & 255), UInt8(slot & 255)]
+  }
+
   /// True when a route of the host leads into the pool; `table` is `/proc/net/route` (proc(5)), whose numbers are
   /// little-endian hexadecimal.
   func overlaps(routeTable table: String) -> Bool {

@@ -66,8 +66,8 @@ final class Netlink {
     try Self.check(rtnl_link_add(socket, link, NLM_F_CREATE | NLM_F_EXCL), "rtnl_link_add", "bridge \(name)")
   }
 
-  /// A pair of virtual interfaces: `name` here in `bridge`, its peer as `eth0` in the namespace.
-  func addPair(_ name: String, bridge: Int32, peerNamespace: Int32) throws(SyscallError) {
+  /// A pair of virtual interfaces: `name` here in `bridge`, its peer as `eth0` with a hardware address in the namespace.
+  func addPair(_ name: String, bridge: Int32, peerNamespace: Int32, hardwareAddress: [UInt8]) throws(SyscallError) {
     guard let link = rtnl_link_veth_alloc() else {
       throw SyscallError(call: "rtnl_link_veth_alloc", object: name, errno: ENOMEM)
     }
@@ -79,6 +79,9 @@ final class Netlink {
     rtnl_link_set_flags(link, UInt32(IFF_UP))
     rtnl_link_set_name(peer, "eth0")
     rtnl_link_set_ns_fd(peer, peerNamespace)
+    let address = nl_addr_build(AF_LLC, hardwareAddress, hardwareAddress.count)
+    defer { nl_addr_put(address) }
+    rtnl_link_set_addr(peer, address)
     try Self.check(rtnl_link_add(socket, link, NLM_F_CREATE | NLM_F_EXCL), "rtnl_link_add", "veth \(name)")
   }
 
