@@ -29,6 +29,9 @@ public enum Operation: Sendable, Equatable, Hashable {
   /// Makes what is mounted at a path read-only by a bind of itself. A missing path is no error.
   case readOnly(String)
   case readOnlyRoot
+  /// Attaches the root file-system over `/`; every mount in it comes after this.
+  case attachRoot
+  /// Makes it the root; the last operation.
   case enterRoot
 
   /// The step in words, for errors.
@@ -47,6 +50,7 @@ public enum Operation: Sendable, Equatable, Hashable {
     case .mask(let path): "masking \(path)"
     case .readOnly(let path): "making \(path) read-only"
     case .readOnlyRoot: "making the root file-system read-only"
+    case .attachRoot: "attaching the root file-system"
     case .enterRoot: "entering the root file-system"
     }
   }
@@ -58,7 +62,7 @@ extension Operation {
   private enum Code: UInt8 {
     case isolateMounts = 1
     case unshareCgroup, hostname, loopback, mount, device, attach, symbolicLink, writeFile, mask, readOnly
-    case readOnlyRoot, enterRoot, joinCgroup
+    case readOnlyRoot, enterRoot, joinCgroup, attachRoot
   }
 
   func encode(to writer: inout ByteWriter) {
@@ -119,6 +123,7 @@ extension Operation {
       code(.readOnly)
       writer.write(path)
     case .readOnlyRoot: code(.readOnlyRoot)
+    case .attachRoot: code(.attachRoot)
     case .enterRoot: code(.enterRoot)
     }
   }
@@ -156,6 +161,7 @@ extension Operation {
     case .mask: self = .mask(try reader.readString())
     case .readOnly: self = .readOnly(try reader.readString())
     case .readOnlyRoot: self = .readOnlyRoot
+    case .attachRoot: self = .attachRoot
     case .enterRoot: self = .enterRoot
     }
   }

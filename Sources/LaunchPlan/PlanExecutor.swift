@@ -55,6 +55,7 @@ public struct PlanExecutor<K: Kernel> {
     case .readOnly(let path): try makeReadOnly(path)
     case .readOnlyRoot:
       try kernel.setAttributes(.readOnly, of: root, recursive: false, userNamespace: nil)
+    case .attachRoot: try kernel.attachRoot(root)
     case .enterRoot: try kernel.enterRoot(root)
     }
   }

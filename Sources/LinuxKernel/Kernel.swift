@@ -27,9 +27,14 @@ public protocol Kernel: Sendable {
     throws(SyscallError)
   /// Attaches a detached mount on an open file or directory (move_mount(2)).
   func attach(_ mount: Int32, onto target: Int32) throws(SyscallError)
+  /// Takes a mount away from where it is attached; it lives on where it is in use (umount2(2), `MNT_DETACH`).
+  func detach(_ path: String) throws(SyscallError)
   /// Stops mounts of this mount namespace from reaching others and theirs from reaching it.
   func makeMountsPrivate() throws(SyscallError)
-  /// Attaches a detached mount over `/` and makes it the root, everything else unmounted (pivot_root(2)).
+  /// Attaches a detached mount over `/`, below which mounts can then be made; paths still lead to the old root.
+  /// Kernels before 6.15 mount nothing below what is attached nowhere.
+  func attachRoot(_ mount: Int32) throws(SyscallError)
+  /// Makes a mount that is attached over `/` the root, everything else unmounted (pivot_root(2)).
   func enterRoot(_ mount: Int32) throws(SyscallError)
 
   // MARK: inside a root file-system, links never followed out of it
@@ -55,6 +60,8 @@ public protocol Kernel: Sendable {
   func write(_ text: String, to path: String) throws(SyscallError)
   func read(_ path: String) throws(SyscallError) -> String
   func exists(_ path: String) -> Bool
+  /// Holds a directory of the host; a link is refused.
+  func openDirectory(_ path: String) throws(SyscallError) -> Descriptor
   func makeDirectory(_ path: String, mode: UInt32, uid: UInt32, gid: UInt32) throws(SyscallError)
   func removeDirectory(_ path: String) throws(SyscallError)
   func removeTree(_ path: String) throws(SyscallError)

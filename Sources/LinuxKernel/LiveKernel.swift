@@ -68,14 +68,21 @@ public struct LiveKernel: Kernel {
       "move_mount", "the mount point")
   }
 
+  public func detach(_ path: String) throws(SyscallError) {
+    try check(cl_umount(path, Int32(MNT_DETACH) | Int32(UMOUNT_NOFOLLOW)), "umount2", path)
+  }
+
   public func makeMountsPrivate() throws(SyscallError) {
     try check(
       cl_mount_setattr(AT_FDCWD, "/", UInt32(CL_AT_RECURSIVE), 0, 0, UInt64(CL_MS_PRIVATE), -1), "mount_setattr", "/")
   }
 
-  public func enterRoot(_ mount: Int32) throws(SyscallError) {
+  public func attachRoot(_ mount: Int32) throws(SyscallError) {
     try check(
       cl_move_mount(mount, "", AT_FDCWD, "/", UInt32(CL_MOVE_MOUNT_F_EMPTY_PATH)), "move_mount", "/")
+  }
+
+  public func enterRoot(_ mount: Int32) throws(SyscallError) {
     try checkErrno(fchdir(mount), "fchdir", "the new root")
     // Both arguments the same directory: the old root is stacked below the new one and unmounted from there, so no
     // directory of the bundle is needed to hold it (pivot_root(2), NOTES).
@@ -178,6 +185,10 @@ public struct LiveKernel: Kernel {
   }
 
   public func read(_ path: String) throws(SyscallError) -> String { try FileSystem.readText(path) }
+
+  public func openDirectory(_ path: String) throws(SyscallError) -> Descriptor {
+    try FileSystem.open(path, flags: FileSystem.pathOnly | O_DIRECTORY | O_NOFOLLOW)
+  }
 
   public func exists(_ path: String) -> Bool { FileSystem.exists(path) }
 

@@ -87,7 +87,9 @@ public final class RecordingKernel: Kernel {
     try record("attach \(name(mount)) onto \(name(target))")
   }
 
+  public func detach(_ path: String) throws(SyscallError) { try record("detach \(path)") }
   public func makeMountsPrivate() throws(SyscallError) { try record("make mounts private") }
+  public func attachRoot(_ mount: Int32) throws(SyscallError) { try record("attach root \(name(mount))") }
   public func enterRoot(_ mount: Int32) throws(SyscallError) { try record("enter root \(name(mount))") }
 
   public func resolve(_ path: String, root: Int32, kind: ResolvedKind) throws(SyscallError) -> Descriptor {
@@ -132,6 +134,8 @@ public final class RecordingKernel: Kernel {
     }
     return text
   }
+
+  public func openDirectory(_ path: String) throws(SyscallError) -> Descriptor { descriptor(path) }
 
   public func exists(_ path: String) -> Bool {
     state.withLock { $0.files[path] != nil || $0.directories.contains(path) }

@@ -142,5 +142,6 @@ public final class NodeController: Sendable {
     }
   }
 
-  private func layout() throws -> CgroupLayout { try CgroupLayout.current() }
+  /// As it was decided at the start: since then this process has moved to a leaf.
+  private func layout() throws -> CgroupLayout { try AgentCgroup.decided(instance) }
 }

@@ -152,6 +152,19 @@ import Testing
     }
   }
 
+  @Test func `rules that somebody has flushed come back with the next node controller`() throws {
+    let agent = try TestAgent()
+    try agent.importBusybox(command: Self.web.command, Self.web.lines)
+    let view = try agent.call(ContainerMethods.run, ContainerSpec(name: "web", bundle: "bb"))
+    let port = try #require(view.endpoints.first?.hostPort)
+    #expect(try agent.inside(["nft", "flush", "ruleset"]).code == 0)
+    try agent.killNodeController()
+    try agent.startDaemon()
+    try agent.eventually("the server") {
+      try agent.inside(["curl", "-s", "-m", "2", "http://127.0.0.1:\(port)/hostname"]).output == "web\n"
+    }
+  }
+
   @Test func `down takes everything away, and keeping containers keeps them`() throws {
     let agent = try TestAgent()
     try agent.importBusybox()

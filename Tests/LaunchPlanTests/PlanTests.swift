@@ -14,7 +14,7 @@ import Testing
       .device(name: "null", major: 1, minor: 3), .attach(slot: 0, target: "data", file: false),
       .symbolicLink(path: "dev/fd", target: "/proc/self/fd"),
       .writeFile(path: "etc/hosts", bytes: [1, 2], mode: 0o644),
-      .mask("proc/keys"), .readOnly("proc/sys"), .readOnlyRoot, .enterRoot,
+      .mask("proc/keys"), .readOnly("proc/sys"), .readOnlyRoot, .attachRoot, .joinCgroup(slot: 1), .enterRoot,
     ],
     workload: Workload(
       arguments: ["/bin/sh", "-c", "ä"], environment: ["A=1"], workingDirectory: "/srv", uid: 1000, gid: 1000,

@@ -94,7 +94,7 @@ import Testing
 @Suite struct RootFileSystemTests {
   @Test func `the lower layer is id-mapped before the overlay is made`() throws {
     let kernel = RecordingKernel()
-    _ = try RootFileSystem(kernel: kernel).make(template: "/t", upper: "/u", work: "/w", mapping: 9)
+    _ = try RootFileSystem(kernel: kernel).make(template: "/t", upper: "/u", work: "/w", point: "/p", mapping: 9)
     #expect(kernel.steps.count == 3)
     #expect(kernel.steps[0] == "clone mount /t")
     #expect(kernel.steps[1].hasSuffix("id-mapped"))
@@ -102,11 +102,26 @@ import Testing
     #expect(kernel.steps[2].contains("upperdir=/u,workdir=/w"))
   }
 
+  @Test func `a kernel that wants attached layers gets one for a moment, and is remembered`() throws {
+    let kernel = RecordingKernel()
+    kernel.fail("new overlay(lowerdir=/proc/self/fd/", with: 22)
+    let roots = RootFileSystem(kernel: kernel)
+    for round in 0..<2 {
+      let before = kernel.steps.count
+      _ = try roots.make(template: "/t", upper: "/u", work: "/w", point: "/p", mapping: 9)
+      let steps = Array(kernel.steps.dropFirst(before + 2 + (round == 0 ? 1 : 0)))
+      #expect(steps.count == 3)
+      #expect(steps[0] == "attach mount of /t onto /p")
+      #expect(steps[1].hasPrefix("new overlay(lowerdir=/p,"))
+      #expect(steps[2] == "detach /p")
+    }
+  }
+
   @Test func `a file-system that cannot be id-mapped is an error, and no overlay is made`() {
     let kernel = RecordingKernel()
     kernel.fail("set attributes", with: 22)
     #expect(throws: SyscallError.self) {
-      _ = try RootFileSystem(kernel: kernel).make(template: "/t", upper: "/u", work: "/w", mapping: 9)
+      _ = try RootFileSystem(kernel: kernel).make(template: "/t", upper: "/u", work: "/w", point: "/p", mapping: 9)
     }
     #expect(kernel.steps.count == 2)
   }

@@ -39,7 +39,7 @@ enum LaunchPlanBuilder {
 
   static func isolation(_ input: LaunchInput) -> [Operation] {
     (0..<UInt32(input.cgroupEntrances)).map { .joinCgroup(slot: $0) }
-      + [.isolateMounts, .unshareCgroup, .hostname(input.hostname), .loopback]
+      + [.isolateMounts, .unshareCgroup, .hostname(input.hostname), .loopback, .attachRoot]
   }
 
   private static let inert: MountAttributes = [.noSetuid, .noDevices, .noExecute]

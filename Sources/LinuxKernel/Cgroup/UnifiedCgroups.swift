@@ -9,8 +9,6 @@ public struct UnifiedCgroups<K: Kernel>: CgroupHierarchy {
   let parent: String
   let kernel: K
   private var files: CgroupFiles<K> { CgroupFiles(kernel: kernel) }
-  static var controllers: [String] { ["memory", "cpu", "pids", "cpuset", "io"] }
-
   /// `parent` is the agent's own group; groups are made in `parent/base`.
   public init(parent: String, base: String, kernel: K) {
     self.parent = parent
@@ -20,25 +18,36 @@ public struct UnifiedCgroups<K: Kernel>: CgroupHierarchy {
 
   private func directory(_ name: String) -> String { "\(root)/\(name)" }
 
-  /// Makes the base and hands the controllers down to it. A group with processes of its own cannot hand controllers
-  /// down (`EBUSY`): the agent must then have been moved to a leaf first.
-  func prepareBase() throws(SyscallError) {
+  /// Makes the base and hands down to its groups the controllers that the limits need. A group with processes of its
+  /// own cannot hand controllers down (`EBUSY`): the agent must then have been moved to a leaf first.
+  func prepareBase(_ limits: CgroupLimits) throws(SyscallError) {
+    // cpuset only where it is asked for: enabling it moves every process below, which the kernel may refuse.
+    let needed = ["memory", "cpu", "pids"] + (limits.cpus == nil ? [] : ["cpuset"])
+    if needed.allSatisfy(words("\(root)/cgroup.subtree_control").contains) { return }
     if !kernel.exists(root) { try kernel.makeDirectory(root, mode: 0o755, uid: 0, gid: 0) }
     for directory in [parent, root] {
-      let offered = ((try? kernel.read("\(directory)/cgroup.controllers")) ?? "")
-        .split(whereSeparator: \.isWhitespace).map(String.init)
-      let enabled = ((try? kernel.read("\(directory)/cgroup.subtree_control")) ?? "")
-        .split(whereSeparator: \.isWhitespace).map(String.init)
-      for controller in Self.controllers where offered.contains(controller) && !enabled.contains(controller) {
-        try kernel.write("+\(controller)", to: "\(directory)/cgroup.subtree_control")
+      let offered = words("\(directory)/cgroup.controllers")
+      let enabled = words("\(directory)/cgroup.subtree_control")
+      for controller in needed where offered.contains(controller) && !enabled.contains(controller) {
+        do {
+          try kernel.write("+\(controller)", to: "\(directory)/cgroup.subtree_control")
+        } catch {
+          throw SyscallError(
+            call: error.call, object: error.object, errno: error.errno,
+            detail: "the controller \(controller) cannot be handed to containers")
+        }
       }
     }
+  }
+
+  private func words(_ path: String) -> [String] {
+    ((try? kernel.read(path)) ?? "").split(whereSeparator: \.isWhitespace).map(String.init)
   }
 
   public func create(_ name: String, limits: CgroupLimits) throws(SyscallError) {
     let directory = directory(name)
     if !kernel.exists(directory) {
-      if !kernel.exists(root) { try prepareBase() }
+      try prepareBase(limits)
       try kernel.makeDirectory(directory, mode: 0o755, uid: 0, gid: 0)
     }
     if let memory = limits.memory { try kernel.write("\(memory)", to: "\(directory)/memory.max") }

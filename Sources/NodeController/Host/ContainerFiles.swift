@@ -8,7 +8,7 @@ import LinuxKernel
 
 /// The directories of the containers, and with them who has which range of ids.
 ///
-/// `containers/NAME/` has `slot` (the number of the range), `upper` and `work` (the overlay's), and `state` (the log and
+/// `containers/NAME/` has `slot` (the number of the range), `upper`, `work` and `lower` (the overlay's), and `state` (the log and
 /// the exit record: PID 1 writes, the container controller reads). A directory is made beside its place and renamed into
 /// it, and renamed away before it is removed: at any moment it is there whole or not at all.
 struct ContainerFiles: Sendable {
@@ -54,6 +54,7 @@ struct ContainerFiles: Sendable {
       try FileSystem.replace("\(temporary)/slot", with: Array("\(slot)\n".utf8), mode: 0o644)
       try makeOwned("\(temporary)/upper", mode: 0o755, uid: uid, gid: uid)
       try FileSystem.makeDirectory("\(temporary)/work", mode: 0o700)
+      try FileSystem.makeDirectory("\(temporary)/lower", mode: 0o700)
       // Set-group-id: what PID 1 writes belongs to the controller's group, which may read it.
       try makeOwned("\(temporary)/state", mode: 0o2750, uid: uid, gid: controller.gid)
       guard rename(temporary, directory(name)) == 0 else {

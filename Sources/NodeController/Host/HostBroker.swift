@@ -67,6 +67,10 @@ final class HostBroker: Sendable {
       $0.slots = slots
       $0.records = records
     }
+    try network.table.synchronise(
+      records.values.flatMap { record in
+        record.publications.map { ($0.proto.rawValue, $0.hostPort, record.address ?? "", $0.port) }
+      })
     for name in cgroups.list() where slots[name] == nil {
       logger.warning("removing a cgroup that belongs to no container", metadata: ["cgroup": "\(name)"])
       try endCgroup(name)
@@ -161,7 +165,8 @@ final class HostBroker: Sendable {
         let root = SharedDescriptor(
           try roots.make(
             template: templates.directory(call.template), upper: "\(files.directory(call.name))/upper",
-            work: "\(files.directory(call.name))/work", mapping: mapping.raw))
+            work: "\(files.directory(call.name))/work",
+            point: "\(files.directory(call.name))/lower", mapping: mapping.raw))
         return (
           HostMethods.Launched(
             address: record.address, publications: record.publications, cgroups: cgroups.paths(of: call.name)), [root] + (entrances ?? [])

@@ -26,12 +26,25 @@ public enum AgentCgroup {
 
   /// The instance's cgroups as the node controller has decided.
   public static func open(_ instance: Instance) throws -> any CgroupHierarchy {
-    makeCgroupHierarchy(
-      layout: try layout(try FileSystem.readText(file(instance))), base: instance.cgroup, kernel: LiveKernel())
+    makeCgroupHierarchy(layout: try decided(instance), base: instance.cgroup, kernel: LiveKernel())
+  }
+
+  static func decided(_ instance: Instance) throws -> CgroupLayout {
+    try layout(try FileSystem.readText(file(instance)))
   }
 
   public static func layout(_ own: String) throws(SyscallError) -> CgroupLayout {
     CgroupLayout.parse(mountinfo: try FileSystem.readText("/proc/self/mountinfo"), cgroup: own)
+  }
+
+  /// True when the caller is in a cgroup v2 group with other processes, as in a login session: then the agent needs one
+  /// of its own.
+  public static var isShared: Bool {
+    guard let own = try? FileSystem.readText("/proc/self/cgroup"), let layout = try? layout(own), layout.mode == .unified,
+      let directory = layout.unified, FileSystem.exists("\(directory)/cgroup.type"),
+      let processes = try? FileSystem.readText("\(directory)/cgroup.procs")
+    else { return false }
+    return processes.split(separator: "\n").count > 1
   }
 
   /// In cgroup v2 a group with processes cannot hand controllers down: the agent moves to a leaf of its own.

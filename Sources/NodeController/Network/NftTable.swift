@@ -54,6 +54,19 @@ final class NftTable: Sendable {
 
   func exists() -> Bool { (try? run("list table ip \(name)")) != nil }
 
+  /// Makes the published endpoints exactly these, in one transaction: what a controller that died had published without
+  /// remembering it goes, what somebody flushed comes back.
+  func synchronise(_ endpoints: [(proto: String, hostPort: UInt16, address: String, port: UInt16)]) throws(RPCError) {
+    if !exists() {
+      if endpoints.isEmpty { return }
+      try create()
+    }
+    let elements = endpoints.map {
+      "add element ip \(name) \($0.proto)-ports { \($0.hostPort) : \($0.address) . \($0.port) }\n"
+    }
+    try run("flush map ip \(name) tcp-ports\nflush map ip \(name) udp-ports\n\(elements.joined())")
+  }
+
   func publish(_ proto: String, hostPort: UInt16, address: String, port: UInt16) throws(RPCError) {
     try run("add element ip \(name) \(proto)-ports { \(hostPort) : \(address) . \(port) }")
   }

@@ -6,6 +6,7 @@ import ArgumentParser
 import Glibc
 import JSONRPC
 import LinuxKernel
+import NodeController
 
 struct Up: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -40,6 +41,16 @@ struct Up: ParsableCommand {
 
   private func logFile(_ instance: Instance) -> String { "\(instance.logDirectory)/agent.log" }
 
+  /// How to get a cgroup of its own from systemd, where the one of this shell has other processes: a scope with
+  /// delegation (systemd.resource-control(5)), in which systemd-run becomes the agent.
+  private static var ownScope: [String]? {
+    guard AgentCgroup.isShared, FileSystem.exists("/run/systemd/system"), FileSystem.exists("/usr/bin/systemd-run")
+    else { return nil }
+    return [
+      "/usr/bin/systemd-run", "--scope", "--quiet", "--collect", "--description=nodeagent", "--property=Delegate=yes",
+    ]
+  }
+
   /// Starts the daemon in a session of its own and waits for what it says about its start.
   private func start(_ instance: Instance) throws -> String {
     try FileSystem.makeDirectories(instance.logDirectory, mode: 0o755)
@@ -49,10 +60,13 @@ struct Up: ParsableCommand {
     let executable = try FileSystem.open("/proc/self/exe", flags: FileSystem.pathOnly)
     var environment = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
     if let level = getenv("NODEAGENT_LOG") { environment.append("NODEAGENT_LOG=\(String(cString: level))") }
+    let arguments = ["node-controller", "--root", instance.root, "--ready-descriptor", "3"]
     var request = SpawnRequest(
-      .descriptor(executable.raw),
-      arguments: ["nodeagent", "node-controller", "--root", instance.root, "--ready-descriptor", "3"],
-      environment: environment)
+      .descriptor(executable.raw), arguments: ["nodeagent"] + arguments, environment: environment)
+    if let scope = Self.ownScope {
+      request = SpawnRequest(
+        .path(scope[0]), arguments: scope + [Executables.own] + arguments, environment: environment)
+    }
     request.descriptors = [(null.raw, 0), (log.raw, 1), (log.raw, 2), (pipe.writing.raw, 3)]
     request.newSession = true
     request.workingDirectory = "/"

@@ -40,6 +40,7 @@ struct NodeControllerDaemon: ParsableCommand {
 
   static func serve(_ instance: Instance, started: @escaping @Sendable (SubsystemView) -> Void) throws {
     try NodePrivileges.drop()
+    try NodeNamespace.enter()
     let signals = try DaemonSignals.stream([
       (SIGTERM, NodeController.End.keepContainers), (SIGINT, .stopContainers),
     ])
