@@ -227,7 +227,7 @@ actor Container {
 
   private nonisolated func mailboxPost(_ body: @escaping @Sendable () async -> Void) { mailbox.post(body) }
 
-  private func received(_ event: HarnessEvent, _ descriptor: SharedDescriptor?, from process: ContainerProcess) {
+  private func received(_ event: HarnessEvent, _ descriptor: SharedDescriptor?, from process: ContainerProcess) async {
     guard self.process === process else { return }
     switch event {
     case .ready:
@@ -241,8 +241,8 @@ actor Container {
       execs.removeValue(forKey: id)?.failed(
         RPCError(.startFailed, "\(stage) failed: \(SyscallError.words(for: errno))"))
     case .execExited(let id, let status): execs.removeValue(forKey: id)?.exited(status)
-    // Its end is told by the pidfd, which never lies.
-    case .exited, .started, .failed, .status: break
+    case .exited(let status): await ended(process, correlation: nil, told: status)
+    case .started, .failed, .status: break
     }
   }
 
@@ -338,30 +338,38 @@ actor Container {
 
   // MARK: - The end
 
-  /// PID 1 has ended: finds out how, takes back what the host gave, and decides what comes next.
-  private func ended(_ process: ContainerProcess, correlation: String?, forced: Bool = false) async {
+  /// The workload has ended: finds out how, takes back what the host gave, and decides what comes next.
+  ///
+  /// `told` is what PID 1 said as its last word; it is ending then, and is waited for when everybody knows.
+  private func ended(
+    _ process: ContainerProcess, correlation: String?, forced: Bool = false, told: ExitStatus? = nil
+  ) async {
     guard self.process === process else { return }
     process.forget(services.watcher)
-    let status = try? await Blocking.run {
-      process.isChild ? try process.pidfd.reap(wait: true) : Self.awaitEnd(process)
-    }
+    let status = told == nil ? await reap(process) : told
     // Before the cgroup goes: it alone knows.
     let oomKills = await oomKills()
     self.process = nil
     for exec in execs.values { exec.exited(.signaled(SIGKILL, coreDumped: false)) }
     execs = [:]
     await finish(
-      reaped: status ?? nil, started: process.runtime.started, oomKills: oomKills,
-      correlation: correlation, forced: forced)
+      reaped: status, started: process.runtime.started, oomKills: oomKills, correlation: correlation, forced: forced,
+      ending: told == nil ? nil : process)
   }
 
-  private static func awaitEnd(_ process: ContainerProcess) -> ExitStatus? {
-    _ = try? process.pidfd.waitForEnd(milliseconds: 30_000)
-    return nil
+  /// Waits for PID 1's end; its status, when it is this process's child.
+  private func reap(_ process: ContainerProcess) async -> ExitStatus? {
+    let status = try? await Blocking.run {
+      if process.isChild { return try process.pidfd.reap(wait: true) }
+      _ = try process.pidfd.waitForEnd(milliseconds: 30_000)
+      return nil
+    }
+    return status ?? nil
   }
 
   private func finish(
-    reaped: ExitStatus?, started: Int64?, oomKills: UInt64, correlation: String?, forced: Bool
+    reaped: ExitStatus?, started: Int64?, oomKills: UInt64, correlation: String?, forced: Bool,
+    ending: ContainerProcess? = nil
   ) async {
     let exit = (try? FileSystem.readText("\(record.stateDirectory)/\(ExitRecord.fileName)", limit: 128))
       .flatMap(ExitRecord.init(text:))
@@ -390,6 +398,7 @@ actor Container {
       services.logger.error("an end in a state without one", metadata: ["container": "\(name)", "error": "\(error)"])
     }
     // Whoever waits knows already; the next operation waits for this one.
+    if let ending { _ = await reap(ending) }
     await releaseHost()
     save()
   }

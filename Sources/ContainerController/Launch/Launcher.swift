@@ -27,8 +27,7 @@ struct Launcher: Sendable {
   /// - Throws: `start failed` with the step that failed. What was made on the host is then for the caller to release.
   func launch(_ name: String, _ record: ContainerRecord) async throws -> ContainerProcess {
     let gate = try Pipe()
-    let (own, childEnd) = try UnixSocket.pair(.seqpacket)
-    let (child, listener) = try await Blocking.run { try prepare(name, gate: gate, channel: childEnd) }
+    let (child, listener, own) = try await Blocking.run { try prepare(name, gate: gate) }
     var mine: SpawnedProcess? = child
     defer {
       // A start that failed: nothing of it stays, not even a zombie.
@@ -56,9 +55,9 @@ struct Launcher: Sendable {
     return process
   }
 
-  private func prepare(_ name: String, gate: Pipe, channel: SharedDescriptor) throws -> (
-    SpawnedProcess, SharedDescriptor
-  ) {
+  /// Starts the child up to its gate. Its end of the conversation is let go here: when the child dies, ours must end.
+  private func prepare(_ name: String, gate: Pipe) throws -> (SpawnedProcess, SharedDescriptor, SharedDescriptor) {
+    let (own, channel) = try UnixSocket.pair(.seqpacket)
     try FileSystem.makeDirectory(runDirectory(name), mode: 0o700)
     let listener = SharedDescriptor(
       try UnixSocket.listen(controlSocket(name), kind: .seqpacket, mode: 0o600, backlog: 8))
@@ -69,7 +68,7 @@ struct Launcher: Sendable {
     request.gate = gate.reading.raw
     request.newSession = true
     request.identity = .init(uid: 0, gid: 0)
-    return (try request.start(), listener)
+    return (try request.start(), listener, own)
   }
 
   private func complete(
@@ -85,15 +84,16 @@ struct Launcher: Sendable {
     faults.pass("start.recorded")
     try FileSystem.write([1], to: gate.writing.raw, object: "the gate")
     faults.pass("start.released")
-    if let failure = try SpawnFailure.read(from: child.report) {
-      throw RPCError(.startFailed, "PID 1 of container \(name) could not be started: \(failure)")
-    }
+    // The plan waits for PID 1 in its socket.
     let plan = try LaunchPlanBuilder.plan(try input(
         name, record, address: launched.address, cgroupEntrances: descriptors.count - 1))
     let state = try FileSystem.open(record.stateDirectory, flags: O_RDONLY | O_DIRECTORY)
     let connection = HarnessConnection(own, watcher: watcher)
     try connection.send(.launch(plan), descriptors: [descriptors[0].raw, state.raw, listener.raw] + descriptors.dropFirst().map(\.raw))
     faults.pass("start.planned")
+    if let failure = try SpawnFailure.read(from: child.report) {
+      throw RPCError(.startFailed, "PID 1 of container \(name) could not be started: \(failure)")
+    }
     switch try connection.receive() {
     case .started: break
     case .failed(let stage, let error):
