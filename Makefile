@@ -13,6 +13,7 @@ BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-de
 RUN_PACKAGES := busybox-static mmdebstrap zstd
 TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl
 BENCH_PACKAGES := runc bubblewrap
+VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 ROOT ?= $(CURDIR)/.run
 SWIFT_RELEASE := -c release --static-swift-stdlib
@@ -25,10 +26,10 @@ if [ -n "$$missing" ]; then echo "installing$$missing"; \
   $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 endef
 
-.PHONY: help setup build run down test lint format bench examples docs clean
+.PHONY: help setup build run down test vm-test lint format bench examples docs clean
 
 help: ## Show the targets.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup:
 	@$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES))
@@ -54,6 +55,10 @@ test: setup ## Run all tests; those that need root are skipped without it.
 	@$(call install,$(TEST_PACKAGES))
 	swift build --build-tests
 	swift test --skip-build
+
+vm-test: build examples ## Try the release in a virtual machine with systemd and cgroup v2.
+	@$(call install,$(VM_PACKAGES))
+	@$(SUDO) Tests/vm/run .build/release Packaging/examples/out .build/vm
 
 lint: ## Check the format, warnings in C, and the SPDX headers.
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
