@@ -2,22 +2,22 @@
 // Copyright (c) 2026 the nodeagent authors
 
 /// One request of a line, its parts still as bytes.
-struct RequestEnvelope: Sendable {
+public struct RequestEnvelope: Sendable {
   /// The id as the caller wrote it, to be answered byte for byte; `nil` marks a notification.
-  var id: [UInt8]?
-  var method: String
+  public var id: [UInt8]?
+  public var method: String
   /// The parameters as JSON text; `{}` where there are none.
-  var params: [UInt8]
+  public var params: [UInt8]
   /// Milliseconds from now (an extension: plain clients leave it out).
-  var deadline: Int64?
+  public var deadline: Int64?
 
   /// A failure that still knows which id it belongs to.
-  struct Invalid: Error {
-    var id: [UInt8]?
-    var reason: String
+  public struct Invalid: Error {
+    public var id: [UInt8]?
+    public var reason: String
   }
 
-  init(_ text: [UInt8]) throws(Invalid) {
+  public init(_ text: [UInt8]) throws(Invalid) {
     let outline: JSONScanner.Outline
     do {
       outline = try JSONScanner.outline(of: text)
@@ -65,11 +65,18 @@ struct RequestEnvelope: Sendable {
 
   // MARK: - Answers
 
-  static func answer(id: [UInt8], result: [UInt8]) -> [UInt8] {
+  /// A request as one line without its end; `method` is one of the API's and needs no escapes.
+  public static func request(id: Int64, method: String, params: [UInt8], deadline: Int64? = nil) -> [UInt8] {
+    let limit = deadline.map { ",\"deadline\":\($0)" } ?? ""
+    return Array("{\"jsonrpc\":\"2.0\",\"id\":\(id),\"method\":\"\(method)\"\(limit),\"params\":".utf8) + params
+      + Array("}".utf8)
+  }
+
+  public static func answer(id: [UInt8], result: [UInt8]) -> [UInt8] {
     Array("{\"jsonrpc\":\"2.0\",\"id\":".utf8) + id + Array(",\"result\":".utf8) + result + Array("}".utf8)
   }
 
-  static func answer(id: [UInt8]?, error: RPCError) -> [UInt8] {
+  public static func answer(id: [UInt8]?, error: RPCError) -> [UInt8] {
     let body = (try? JSONCoding.encode(error)) ?? Array("{\"code\":-32603,\"message\":\"internal error\"}".utf8)
     return Array("{\"jsonrpc\":\"2.0\",\"id\":".utf8) + (id ?? Array("null".utf8)) + Array(",\"error\":".utf8) + body
       + Array("}".utf8)

@@ -49,11 +49,15 @@ import Testing
     #expect(try line("container.create", "{\"name\":\"a\",\"bundle\":\"bb\"}")["result"]?["state"] == "created")
     #expect(try line("container.start", "{\"name\":\"a\"}")["result"]?["state"] == "available")
     #expect(try line("container.list", "{}")["result"]?.arrayValue?.count == 1)
-    let executed = try line("container.execute", "{\"name\":\"a\",\"command\":[\"sh\",\"-c\",\"cat; echo oops >&2; exit 3\"],\"input\":\"in\"}")["result"]
+    let executed = try line(
+      "container.execute",
+      "{\"name\":\"a\",\"command\":[\"sh\",\"-c\",\"cat; echo oops >&2; exit 3\"],\"input\":\"in\"}")["result"]
     #expect(executed?["code"] == 3)
     #expect(executed?["output"] == "in")
     #expect(executed?["error"] == "oops\n")
-    #expect(try line("container.execute", "{\"name\":\"a\",\"command\":[\"sleep\",\"100\"],\"timeout\":100}")["result"]?["signal"] == 9)
+    #expect(
+      try line("container.execute", "{\"name\":\"a\",\"command\":[\"sleep\",\"100\"],\"timeout\":100}")["result"]?[
+        "signal"] == 9)
     let archive = "\(agent.root)/again.tar"
     #expect(try agent.cli("bundle", "build", "-o", archive, "\(agent.root)/bundle-bb").code == 0)
     #expect(try line("bundle.importFile", "{\"path\":\"\(archive)\"}")["result"]?["name"] == "bb")

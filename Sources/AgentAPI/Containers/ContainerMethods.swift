@@ -110,7 +110,8 @@ public enum ContainerMethods {
       self.command = command
     }
     public static let memberSummaries = [
-      "user": "UID or UID:GID, decimal; the container's user when missing", "input": "what the process reads, up to 64 KiB",
+      "user": "UID or UID:GID, decimal; the container's user when missing",
+      "input": "what the process reads, up to 64 KiB",
       "timeout": "milliseconds until it is ended by force; 60000 when missing",
     ]
   }

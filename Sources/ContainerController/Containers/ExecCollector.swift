@@ -53,7 +53,9 @@ enum ExecCollector {
     return (id, start, [pipes[1].reading, pipes[2].reading])
   }
 
-  private static func collect(_ readers: [SharedDescriptor], _ start: ExecStart) throws -> ContainerMethods.ExecuteResult {
+  private static func collect(_ readers: [SharedDescriptor], _ start: ExecStart) throws
+    -> ContainerMethods.ExecuteResult
+  {
     var texts: [[UInt8]] = [[], []]
     var open = [true, true]
     var truncated = false

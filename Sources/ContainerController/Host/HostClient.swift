@@ -51,8 +51,7 @@ final class HostClient: Sendable {
       return state.nextID
     }
     let channel = HostChannel(socket)
-    let value = try JSONCoding.decode(JSONValue.self, from: try JSONCoding.encode(params))
-    let request = try JSONCoding.encode(HostRequest(id: id, method: method.name, params: value))
+    let request = RequestEnvelope.request(id: id, method: method.name, params: try JSONCoding.encode(params))
     let message: HostMessage?
     do {
       try channel.send(request, descriptors: descriptor.map { [$0] } ?? [])
@@ -64,9 +63,7 @@ final class HostClient: Sendable {
       throw RPCError(.unavailable, "the node controller ended before it answered \(method.name)")
     }
     state.withLock { $0.idle.append(socket) }
-    let response = try JSONCoding.decode(HostResponse.self, from: message.line)
-    if let error = response.error { throw error }
-    let result = try JSONCoding.decode(Result.self, from: try JSONCoding.encode(response.result ?? [:]))
+    let result = try JSONCoding.decode(Result.self, from: try ResponseEnvelope(message.line).result.get())
     return (result, message.descriptors)
   }
 

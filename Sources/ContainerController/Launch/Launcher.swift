@@ -85,11 +85,13 @@ struct Launcher: Sendable {
     try FileSystem.write([1], to: gate.writing.raw, object: "the gate")
     faults.pass("start.released")
     // The plan waits for PID 1 in its socket.
-    let plan = try LaunchPlanBuilder.plan(try input(
+    let plan = try LaunchPlanBuilder.plan(
+      try input(
         name, record, address: launched.address, cgroupEntrances: descriptors.count - 1))
     let state = try FileSystem.open(record.stateDirectory, flags: O_RDONLY | O_DIRECTORY)
     let connection = HarnessConnection(own, watcher: watcher)
-    try connection.send(.launch(plan), descriptors: [descriptors[0].raw, state.raw, listener.raw] + descriptors.dropFirst().map(\.raw))
+    try connection.send(
+      .launch(plan), descriptors: [descriptors[0].raw, state.raw, listener.raw] + descriptors.dropFirst().map(\.raw))
     faults.pass("start.planned")
     if let failure = try SpawnFailure.read(from: child.report) {
       throw RPCError(.startFailed, "PID 1 of container \(name) could not be started: \(failure)")
@@ -123,7 +125,9 @@ struct Launcher: Sendable {
       "\(stage) failed: \(SyscallError.words(for: error.errno)) (\(error.call) on \(error.object))\(error.detail.map { ": \($0)" } ?? "")\(hint)"
   }
 
-  func input(_ name: String, _ record: ContainerRecord, address: String?, cgroupEntrances: Int = 0) throws -> LaunchInput {
+  func input(_ name: String, _ record: ContainerRecord, address: String?, cgroupEntrances: Int = 0) throws
+    -> LaunchInput
+  {
     LaunchInput(
       name: name, descriptor: record.descriptor, spec: record.spec, resources: record.resources, address: address,
       nameServers: nameServers, unifiedCgroups: unifiedCgroups, seccomp: try SeccompCompiler.defaultProgram(),

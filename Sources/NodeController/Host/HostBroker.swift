@@ -169,7 +169,8 @@ final class HostBroker: Sendable {
             point: "\(files.directory(call.name))/lower", mapping: mapping.raw))
         return (
           HostMethods.Launched(
-            address: record.address, publications: record.publications, cgroups: cgroups.paths(of: call.name)), [root] + (entrances ?? [])
+            address: record.address, publications: record.publications, cgroups: cgroups.paths(of: call.name)),
+          [root] + (entrances ?? [])
         )
       } catch {
         do {

@@ -17,18 +17,20 @@ struct HostSession: Sendable {
     let channel = HostChannel(socket)
     do {
       while let message = try channel.receive() {
-        let request = try JSONCoding.decode(HostRequest.self, from: message.line)
+        let request = try RequestEnvelope(message.line)
+        guard let id = request.id else { throw RPCError(.invalidRequest, "a host call has an id") }
         var passed: [SharedDescriptor] = []
-        var response = HostResponse(id: request.id)
+        let response: [UInt8]
         do {
-          response.result = try answer(request, message.descriptors, &passed)
+          response = RequestEnvelope.answer(
+            id: id, result: try answer(request, message.descriptors, &passed))
         } catch {
           let problem = Self.describe(error)
           logger.notice(
             "host call failed", metadata: ["method": "\(request.method)", "error": "\(problem.message)"])
-          response.error = problem
+          response = RequestEnvelope.answer(id: id, error: problem)
         }
-        try channel.send(try JSONCoding.encode(response), descriptors: passed.map(\.raw))
+        try channel.send(response, descriptors: passed.map(\.raw))
       }
     } catch {
       logger.notice("a host channel ended", metadata: ["error": "\(error)"])
@@ -44,11 +46,11 @@ struct HostSession: Sendable {
   }
 
   private func answer(
-    _ request: HostRequest, _ descriptors: [SharedDescriptor], _ passed: inout [SharedDescriptor]
-  ) throws -> JSONValue {
+    _ request: RequestEnvelope, _ descriptors: [SharedDescriptor], _ passed: inout [SharedDescriptor]
+  ) throws -> [UInt8] {
     func params<Params: Codable & Sendable, Result>(_ method: Method<Params, Result>) throws -> Params {
       do {
-        return try JSONCoding.decode(Params.self, from: try JSONCoding.encode(request.params))
+        return try JSONCoding.decode(Params.self, from: request.params)
       } catch {
         throw RPCError(.invalidParams, "the parameters of \(method.name) do not fit")
       }
@@ -57,15 +59,12 @@ struct HostSession: Sendable {
       guard descriptors.count == 1 else { throw RPCError(.invalidParams, "\(request.method) comes with one pidfd") }
       return try CallersChild(descriptors[0], of: peer)
     }
-    func value(_ result: some Codable) throws -> JSONValue {
-      try JSONCoding.decode(JSONValue.self, from: try JSONCoding.encode(result))
-    }
     switch request.method {
-    case HostMethods.create.name: return try value(try broker.create(try params(HostMethods.create).name))
+    case HostMethods.create.name: return try JSONCoding.encode(try broker.create(try params(HostMethods.create).name))
     case HostMethods.launch.name:
       let (launched, descriptors) = try broker.launch(try params(HostMethods.launch), child: try child())
       passed = descriptors
-      return try value(launched)
+      return try JSONCoding.encode(launched)
     case HostMethods.release.name: try broker.release(try params(HostMethods.release).name)
     case HostMethods.update.name: try broker.update(try params(HostMethods.update))
     case HostMethods.remove.name: try broker.remove(try params(HostMethods.remove).name)
@@ -75,9 +74,9 @@ struct HostSession: Sendable {
       ]
     case HostMethods.templateCommit.name: try broker.commitTemplate(try params(HostMethods.templateCommit).digest)
     case HostMethods.templateRemove.name: try broker.removeTemplate(try params(HostMethods.templateRemove).digest)
-    case HostMethods.inventory.name: return try value(try broker.inventory())
+    case HostMethods.inventory.name: return try JSONCoding.encode(try broker.inventory())
     default: throw RPCError(.methodNotFound, "there is no host call \"\(request.method.prefix(64))\"")
     }
-    return [:]
+    return Array("{}".utf8)
   }
 }

@@ -40,7 +40,8 @@ public enum AgentCgroup {
   /// True when the caller is in a cgroup v2 group with other processes, as in a login session: then the agent needs one
   /// of its own.
   public static var isShared: Bool {
-    guard let own = try? FileSystem.readText("/proc/self/cgroup"), let layout = try? layout(own), layout.mode == .unified,
+    guard let own = try? FileSystem.readText("/proc/self/cgroup"), let layout = try? layout(own),
+      layout.mode == .unified,
       let directory = layout.unified, FileSystem.exists("\(directory)/cgroup.type"),
       let processes = try? FileSystem.readText("\(directory)/cgroup.procs")
     else { return false }

@@ -48,7 +48,8 @@ final class NodeNetwork: Sendable {
     let name = interface(slot: slot)
     let address = pool.address(slot: slot)
     try host.removeLink(name)
-    try host.addPair(name, bridge: bridgeIndex, peerNamespace: namespace, hardwareAddress: pool.hardwareAddress(slot: slot))
+    try host.addPair(
+      name, bridge: bridgeIndex, peerNamespace: namespace, hardwareAddress: pool.hardwareAddress(slot: slot))
     // Containers reach each other by published endpoints only.
     try host.isolatePort(host.index(of: name))
     let inside = try Netlink(namespace: namespace)
