@@ -1,2 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright (c) 2026 the nodeagent authors */
 #include <archive.h>
 #include <archive_entry.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright (c) 2026 the nodeagent authors */
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 #include <netlink/addr.h>

@@ -67,7 +67,8 @@ import Testing
   }
 
   @Test func `a plan fits into one message`() throws {
-    let plan = try LaunchPlanBuilder.plan(input { $0.seccomp = try! SeccompCompiler.defaultProgram() })
+    let program = try SeccompCompiler.defaultProgram()
+    let plan = try LaunchPlanBuilder.plan(input { $0.seccomp = program })
     #expect(HarnessRequest.launch(plan).encoded().count < 96 << 10)
   }
 }

@@ -14,19 +14,20 @@ import Logging
 /// looking at it does not wait.
 actor Container {
   nonisolated let name: String
-  private let services: ContainerServices
-  private let mailbox = Mailbox()
-  private var record: ContainerRecord
-  private var life: Lifecycle
-  private var process: ContainerProcess?
+  let services: ContainerServices
+  let mailbox = Mailbox()
+  var record: ContainerRecord
+  var life: Lifecycle
+  var process: ContainerProcess?
   private var statusText: String?
-  private var restart = RestartDecision()
+  var restart = RestartDecision()
   private var restarting: Task<Void, Never>?
-  private var waiting: [CheckedContinuation<Void, Never>] = []
+  private var waiting: [UInt64: AsyncStream<Void>.Continuation] = [:]
+  private var nextWaiter: UInt64 = 1
   private var sample: (time: UInt64, cpu: UInt64)?
   private var lastPercent: Double?
-  private var execs: [UInt64: ExecStart] = [:]
-  private var nextExec: UInt64 = 1
+  var execs: [UInt64: ExecStart] = [:]
+  var nextExec: UInt64 = 1
 
   init(_ record: ContainerRecord, life: Lifecycle, services: ContainerServices) {
     name = record.spec.name
@@ -98,7 +99,7 @@ actor Container {
     return try? await Blocking.run { cgroups.usage(of: name) }
   }
 
-  private func oomKills() async -> UInt64 {
+  func oomKills() async -> UInt64 {
     let (cgroups, name) = (services.cgroups, name)
     return (try? await Blocking.run { cgroups.oomKills(of: name) }) ?? 0
   }
@@ -144,12 +145,19 @@ actor Container {
     try await mailbox.perform { try await self.doRemove(force: force, correlation: correlation) }
   }
 
-  /// Returns when it is at rest.
+  /// Returns when it is at rest, or when the caller is cancelled: callers that go away leave nothing behind.
   func waitUntilAtRest() async {
-    while !isAtRest { await withCheckedContinuation { waiting.append($0) } }
+    while !isAtRest && !Task.isCancelled {
+      let (rest, end) = AsyncStream.makeStream(of: Void.self)
+      let id = nextWaiter
+      nextWaiter += 1
+      waiting[id] = end
+      for await _ in rest {}
+      waiting[id] = nil
+    }
   }
 
-  private func transition(_ event: Lifecycle.Event, correlation: String?) throws {
+  func transition(_ event: Lifecycle.Event, correlation: String?) throws {
     do {
       try life.apply(event)
     } catch {
@@ -164,13 +172,13 @@ actor Container {
     if isAtRest { wake() }
   }
 
-  private func wake() {
-    for waiter in waiting { waiter.resume() }
-    waiting = []
+  func wake() {
+    for waiter in waiting.values { waiter.finish() }
+    waiting = [:]
   }
 
   /// What cannot be written now is written with the next change; the container goes on.
-  private func save(durable: Bool = false) {
+  func save(durable: Bool = false) {
     do {
       try services.store.write(record, durable: durable)
     } catch {
@@ -213,7 +221,7 @@ actor Container {
     return await view()
   }
 
-  private func attach(_ process: ContainerProcess) {
+  func attach(_ process: ContainerProcess) {
     self.process = process
     process.connection.start(
       { event, descriptor in self.mailboxPost { await self.received(event, descriptor, from: process) } },
@@ -246,7 +254,7 @@ actor Container {
     }
   }
 
-  private func doStop(timeout: Int64?, correlation: String?) async throws -> ContainerView {
+  func doStop(timeout: Int64?, correlation: String?) async throws -> ContainerView {
     restarting?.cancel()
     restarting = nil
     record.wanted = false
@@ -367,7 +375,7 @@ actor Container {
     return status ?? nil
   }
 
-  private func finish(
+  func finish(
     reaped: ExitStatus?, started: Int64?, oomKills: UInt64, correlation: String?, forced: Bool,
     ending: ContainerProcess? = nil
   ) async {
@@ -425,7 +433,7 @@ actor Container {
     }
   }
 
-  private func scheduleRestart(after pause: Int64) {
+  func scheduleRestart(after pause: Int64) {
     restarting = Task { [weak self] in
       try? await Task.sleep(for: .milliseconds(pause))
       guard !Task.isCancelled, let self else { return }
@@ -451,90 +459,4 @@ actor Container {
       save()
     }
   }
-
-  // MARK: - After a restart of the controller
-
-  /// Takes up what an earlier controller left: a running container, or its end.
-  func adopt() async {
-    _ = try? await mailbox.perform { await self.doAdopt() }
-  }
-
-  private func doAdopt() async {
-    guard record.state.isRunning || services.launcher.recordedStart(name) != nil else {
-      if record.wanted, record.restartPolicy.condition == .always { scheduleRestart(after: 0) }
-      return
-    }
-    let launcher = services.launcher
-    let name = name
-    let found = try? await Blocking.run { try launcher.adopt(name) }
-    guard let found = found ?? nil, found.started else {
-      launcher.endRecorded(name)
-      // Its cgroup is still there, and with it the count of kills for memory.
-      let oomKills = await oomKills()
-      life = Lifecycle(state: record.state.isRunning ? record.state : .initializing)
-      if record.state != .stopping { record.wanted = true }
-      await finish(
-        reaped: nil, started: launcher.recordedStart(name), oomKills: oomKills, correlation: nil, forced: false)
-      return
-    }
-    life = Lifecycle(state: .initializing)
-    record.started = found.process.runtime.started
-    record.wanted = true
-    attach(found.process)
-    services.logger.info("adopted", metadata: ["container": "\(name)", "pid": "\(found.process.runtime.pid)"])
-    if record.state == .stopping {
-      // It was being stopped when the controller went.
-      _ = try? await doStop(timeout: nil, correlation: nil)
-    } else if found.ready {
-      try? transition(.ready, correlation: nil)
-    }
-    save()
-  }
-
-  // MARK: - Exec
-
-  /// Asks PID 1 for one more process.
-  func exec(_ request: ContainerMethods.ExecRequest, files: [SharedDescriptor]) async throws -> (UInt64, ExecStart) {
-    guard let process, life.state == .available || life.state == .unavailable || life.state == .initializing else {
-      throw RPCError(.wrongState, "container \(name) is \(life.state.rawValue); exec needs one that runs")
-    }
-    guard let first = request.command.first, !first.isEmpty else {
-      throw RPCError(.invalidParams, "params.command needs at least the program")
-    }
-    var user = record.descriptor.user
-    if let text = request.user {
-      guard let parsed = BundleDescriptor.User(text) else {
-        throw RPCError(.invalidParams, "params.user is UID or UID:GID, decimal numbers from 0 to 65535")
-      }
-      user = parsed
-    }
-    let directory = request.directory ?? record.descriptor.directory
-    guard directory.hasPrefix("/"), !directory.utf8.contains(0) else {
-      throw RPCError(.invalidParams, "params.directory is an absolute path inside the container")
-    }
-    let input = try services.launcher.input(name, record, address: process.runtime.address)
-    var environment = try Dictionary(
-      LaunchPlanBuilder.workload(input).environment.map { line in
-        let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
-      }, uniquingKeysWith: { $1 })
-    if request.terminal == true { environment["TERM"] = "xterm" }
-    environment.merge(request.environment ?? [:]) { $1 }
-    let workload = try LaunchPlanBuilder.workload(
-      input, command: request.command, environment: environment, user: user, directory: directory,
-      terminal: request.terminal ?? false)
-    let id = nextExec
-    nextExec += 1
-    let start = try ExecStart()
-    execs[id] = start
-    do {
-      try process.connection.send(.exec(id: id, workload), descriptors: files.map(\.raw))
-    } catch {
-      execs[id] = nil
-      throw RPCError(.unavailable, "PID 1 of container \(name) does not answer: \(error)")
-    }
-    return (id, start)
-  }
-
-  func signalExec(_ id: UInt64, _ signal: Int32) { try? process?.connection.send(.signalExec(id: id, signal)) }
 }
