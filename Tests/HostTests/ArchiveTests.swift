@@ -175,6 +175,18 @@ import Testing
     #expect(try agent.shell("stat -c %h /bin/busybox").output == "2\n")
   }
 
+  @Test func `an archive that is too large for the disk or for its own word is refused`() throws {
+    let agent = try TestAgent()
+    for (size, code) in [(UInt64(1) << 50, RPCError.Code.noSpace), (10, .invalidBundle)] {
+      let (_, socket) = try agent.containers().open(BundleMethods.importArchive, .init(size: size))
+      try? socket.write(StreamFrame(.input, [UInt8](repeating: 0, count: 1000)))
+      let frame = try #require(try socket.read())
+      #expect(frame.kind == .failure)
+      #expect(try JSONCoding.decode(RPCError.self, from: frame.payload).code == code)
+    }
+    #expect(try FileSystem.names(in: "\(agent.instance.controllerState)/import").isEmpty)
+  }
+
   @Test func `random changes of an archive are refused or taken, and never stop the agent`() throws {
     let agent = try TestAgent()
     let folder = "\(agent.root)/b"

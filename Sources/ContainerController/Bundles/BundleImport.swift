@@ -72,13 +72,33 @@ struct BundleImport: Sendable {
     var digest: String
   }
 
+  /// The longest archive, in bytes.
+  private static let most: UInt64 = 16 << 30
+
+  /// The archive and what it becomes must fit; at least as much again is left to the machine.
+  private static func checkRoom(for size: UInt64, at path: String) throws {
+    var info = statvfs()
+    let directory = String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)])
+    guard statvfs(directory, &info) == 0 else { throw SyscallError(call: "statvfs", object: directory, errno: errno) }
+    let free = UInt64(info.f_bavail) * UInt64(info.f_frsize)
+    guard size < free / 3 else {
+      throw RPCError(
+        .noSpace, "an archive of \(size >> 20) MiB needs about three times its size to unpack; \(directory) has \(free >> 20) MiB left")
+    }
+  }
+
   /// Receives the archive; `nil` when the caller went away before its end.
   private func receive(_ socket: FramedSocket) throws -> Received? {
+    if let size = params.size { try Self.checkRoom(for: size, at: path) }
     let upload = try BundleStore.Upload(path: path)
     while let frame = try socket.read() {
       guard frame.kind == .input else { throw RPCError(.invalidRequest, "an archive comes in input frames") }
       if frame.payload.isEmpty {
         return Received(file: upload.file, size: upload.size, digest: upload.digest)
+      }
+      guard upload.size + UInt64(frame.payload.count) <= min(params.size ?? .max, Self.most) else {
+        throw RPCError(
+          .invalidBundle, "the archive is longer than \(params.size.map { "the \($0) bytes that were announced" } ?? "\(Self.most) bytes")")
       }
       try upload.add(frame.payload)
     }
