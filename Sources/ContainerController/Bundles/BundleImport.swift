@@ -72,6 +72,10 @@ struct BundleImport: Sendable {
     var digest: String
   }
 
+  private static func words(for announced: UInt64?) -> String {
+    announced.map { "the \($0) bytes that were announced" } ?? "\(most) bytes"
+  }
+
   /// The longest archive, in bytes.
   private static let most: UInt64 = 16 << 30
 
@@ -83,7 +87,9 @@ struct BundleImport: Sendable {
     let free = UInt64(info.f_bavail) * UInt64(info.f_frsize)
     guard size < free / 3 else {
       throw RPCError(
-        .noSpace, "an archive of \(size >> 20) MiB needs about three times its size to unpack; \(directory) has \(free >> 20) MiB left")
+        .noSpace,
+        "an archive of \(size >> 20) MiB needs about three times its size to unpack; \(directory) has \(free >> 20) MiB left"
+      )
     }
   }
 
@@ -98,7 +104,7 @@ struct BundleImport: Sendable {
       }
       guard upload.size + UInt64(frame.payload.count) <= min(params.size ?? .max, Self.most) else {
         throw RPCError(
-          .invalidBundle, "the archive is longer than \(params.size.map { "the \($0) bytes that were announced" } ?? "\(Self.most) bytes")")
+          .invalidBundle, "the archive is longer than \(Self.words(for: params.size))")
       }
       try upload.add(frame.payload)
     }
