@@ -50,7 +50,7 @@ import Testing
 }
 
 @Suite struct UserTests {
-  /// The table of SECURITY.md's row on user parsing, and more.
+  /// Forms that other runtimes have taken for another user.
   @Test(arguments: [("1000", 1000, 1000), ("0", 0, 0), ("1000:5", 1000, 5), ("65535:65535", 65535, 65535)])
   func `ids are taken`(text: String, uid: UInt32, gid: UInt32) {
     let user = BundleDescriptor.User(text)

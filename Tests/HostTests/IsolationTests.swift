@@ -8,7 +8,7 @@ import JSONRPC
 import LinuxKernel
 import Testing
 
-/// The rows of SECURITY.md that a container can try from inside, or an image can prepare.
+/// Known ways out of containers that can be tried from inside, or prepared in an image.
 @Suite(.enabled(if: Host.canRunAgents, "\(Host.reason)")) struct IsolationTests {
   @Test func `run and exec have no capability of any kind, a filter, and no_new_privs`() throws {
     let agent = try TestAgent()

@@ -3,7 +3,7 @@
 
 import AgentAPI
 
-/// The life of a container as a pure function of what happens to it (DESIGN: life-cycle).
+/// The life of a container as a pure function of what happens to it.
 struct Lifecycle: Sendable, Equatable {
   enum Event: Sendable, Equatable {
     case made
