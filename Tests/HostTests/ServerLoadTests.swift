@@ -38,6 +38,15 @@ import Testing
     #expect(try agent.call(ContainerMethods.list, .init()).isEmpty)
   }
 
+  @Test func `uploads that never end hold nobody up`() throws {
+    let agent = try TestAgent()
+    try agent.importBusybox()
+    let uploads = try (0..<40).map { _ in try agent.containers().open(BundleMethods.importArchive, .init()).1 }
+    _ = try agent.call(ContainerMethods.run, ContainerSpec(name: "a", bundle: "bb"))
+    #expect(try agent.view("a").state == .available)
+    withExtendedLifetime(uploads) {}
+  }
+
   @Test func `a gigabyte without a line end bloats nothing`() throws {
     let agent = try TestAgent()
     let pid = agent.containerControllerPID

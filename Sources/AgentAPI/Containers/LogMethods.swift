@@ -60,9 +60,9 @@ public struct LogEntry: Codable, Sendable, Hashable, SchemaDocumented {
 }
 
 public enum LogMethods {
-  /// Bounded by the server: at most 10,000 events an answer.
+  /// Bounded by the server: at most 10,000 events and 8 MiB of text an answer.
   public static let read = Method<LogQuery, [LogEntry]>(
-    "container.logs", role: .observer, "The last events of a container's log, at most 10000.",
+    "container.logs", role: .observer, "The last events of a container's log, at most 10000 and 8 MiB of text.",
     errors: [.notFound, .invalidParams])
   public static let topic = Method<LogQuery, LogEntry>(
     "logs", kind: .topic, role: .observer, "A container's log from the first event that fits, and as it grows.",

@@ -18,7 +18,7 @@ struct BundleImport: Sendable {
 
   func run(_ socket: FramedSocket) async {
     do {
-      let received = try await Blocking.run { try receive(socket) }
+      let received = try await Blocking.onOwnThread("import") { try receive(socket) }
       guard let received else { return }
       let record = try await bundles.add(
         archive: received.file, size: received.size, digest: received.digest, expected: params.digest
@@ -29,12 +29,12 @@ struct BundleImport: Sendable {
         }
       }
       let line = try JSONCoding.encode(await view(record))
-      try await Blocking.run { try socket.write(StreamFrame(.result, line)) }
+      try await Blocking.onOwnThread("import") { try socket.write(StreamFrame(.result, line)) }
     } catch {
       let problem = Self.describe(error)
       logger.notice("an import failed", metadata: ["error": "\(problem.message)"])
       if let line = try? JSONCoding.encode(problem) {
-        _ = try? await Blocking.run { try socket.write(StreamFrame(.failure, line)) }
+        _ = try? await Blocking.onOwnThread("import") { try socket.write(StreamFrame(.failure, line)) }
       }
     }
   }

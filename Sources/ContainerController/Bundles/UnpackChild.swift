@@ -24,7 +24,8 @@ struct UnpackChild {
     }
     let (_, directories) = try await host.callForDescriptors(
       HostMethods.templateBegin, .init(digest: digest), passing: child.pidfd.descriptor.raw)
-    return try await Blocking.run {
+    // Its progress goes to a caller who may not read it.
+    return try await Blocking.onOwnThread("unpack") {
       try FileSystem.write([1], to: gate.writing.raw, object: "the gate")
       if let failure = try SpawnFailure.read(from: child.report) {
         throw RPCError(.startFailed, "the unpacker could not be started: \(failure)")

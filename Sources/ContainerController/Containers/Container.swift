@@ -381,6 +381,8 @@ actor Container {
   ) async {
     let exit = (try? FileSystem.readText("\(record.stateDirectory)/\(ExitRecord.fileName)", limit: 128))
       .flatMap(ExitRecord.init(text:))
+      // One that is older than the run is of the run before: this one's PID 1 did not come to write its own.
+      .flatMap { record in record.time >= (started ?? record.time) ? record : nil }
     let status = exit?.status ?? reaped
     record.finished = exit?.time ?? Clock.wallMicroseconds()
     record.exitCode = nil

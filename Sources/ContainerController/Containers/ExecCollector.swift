@@ -31,15 +31,7 @@ enum ExecCollector {
       await container.signalExec(id, SIGKILL)
     }
     defer { expiry.cancel() }
-    return try await withCheckedThrowingContinuation { continuation in
-      do {
-        try NamedThread.start("execute-\(id)") {
-          continuation.resume(with: Result { try collect(readers, start) })
-        }
-      } catch {
-        continuation.resume(throwing: error)
-      }
-    }
+    return try await Blocking.onOwnThread("execute-\(id)") { try collect(readers, start) }
   }
 
   /// Starts the process; the ends that are its own are let go on return, or it would never see the end of its input.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the nodeagent authors
 
+import Glibc
 import LaunchPlan
 import LinuxKernel
 import Synchronization
@@ -32,7 +33,14 @@ final class HarnessConnection: Sendable {
   }
 
   /// Waits for the next event, before ``start(_:ended:)``; `nil` at the end of the conversation.
-  func receive() throws -> HarnessEvent? {
+  ///
+  /// - Throws: `ETIMEDOUT` when PID 1 says nothing for so long: it may be frozen, and nobody else shall wait for it.
+  func receive(within milliseconds: Int32) throws -> HarnessEvent? {
+    var poll = PollSet()
+    poll.add(socket.raw)
+    guard try poll.wait(milliseconds: milliseconds) else {
+      throw SyscallError(call: "recvmsg", object: "PID 1's answer", errno: ETIMEDOUT)
+    }
     let message = try UnixSocket.receive(from: socket.raw, capacity: 16 << 10, descriptors: 2)
     return message.bytes.isEmpty ? nil : try HarnessEvent(decoding: message.bytes)
   }

@@ -96,7 +96,7 @@ struct Launcher: Sendable {
     if let failure = try SpawnFailure.read(from: child.report) {
       throw RPCError(.startFailed, "PID 1 of container \(name) could not be started: \(failure)")
     }
-    switch try connection.receive() {
+    switch try connection.receive(within: 60_000) {
     case .started: break
     case .failed(let stage, let error):
       throw RPCError(.startFailed, Self.explain(stage, error, record))
@@ -149,7 +149,7 @@ struct Launcher: Sendable {
     } catch {
       return nil
     }
-    while let event = try? connection.receive() {
+    while let event = try? connection.receive(within: 5000) {
       if case .status(let started, let ready) = event {
         let held = Pidfd(pid: runtime.pid, descriptor: try Descriptor.copy(of: pidfd.raw))
         return (

@@ -11,6 +11,9 @@ struct LogFollower: Sendable {
   let reader: LogReader
   let watcher: DescriptorWatcher
 
+  /// Events that are held at once, however long the log is.
+  private static let batch = 512
+
   func run(_ query: LogQuery, filter: LogFilter, sink: EventSink) async throws {
     let (changes, change) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     // Watching begins before the first reading: nothing falls between.
@@ -35,11 +38,15 @@ struct LogFollower: Sendable {
       let from = position
       let (records, next) = try await Blocking.run { [reader] in
         var found: [LogRecord] = []
-        let next = try reader.read(from: from) { record in if filter.accepts(record) { found.append(record) } }
+        let next = try reader.read(from: from) { record in
+          if filter.accepts(record) { found.append(record) }
+          return found.count < Self.batch
+        }
         return (found, next)
       }
       position = next
       for record in records { try await sink.send(record.entry) }
+      if records.count == Self.batch { continue }
       if query.follow != true || atRest { return }
       if let until = filter.until, Clock.wallMicroseconds() > until { return }
       var iterator = changes.makeAsyncIterator()
@@ -75,9 +82,9 @@ struct LogFollower: Sendable {
         body()
         self.arm(body)
       }
-      watch.replace(armed)
+      watch.replace(armed).map(watcher.cancel)
     }
 
-    func stop() { watch.replace(nil).map(watcher.cancel) }
+    func stop() { watch.stop().map(watcher.cancel) }
   }
 }

@@ -21,6 +21,19 @@ struct LogReader: Sendable {
   /// The longest line that is read; PID 1 writes none of this length.
   private static let longestLine = 1 << 20
 
+  /// Bytes of text in one answer: a log may be larger than the controller's memory.
+  private static let mostBytes = 8 << 20
+
+  /// The last events, not more than `count` and ``mostBytes``.
+  private static func tail(of records: [LogRecord], count: Int) -> [LogRecord] {
+    var bytes = 0
+    let kept = records.reversed().prefix(count).prefix { record in
+      bytes += record.text.utf8.count
+      return bytes <= mostBytes
+    }
+    return kept.reversed()
+  }
+
   func segments() throws(SyscallError) -> [UInt64] {
     try FileSystem.names(in: directory).compactMap(LogSegmentName.number).sorted()
   }
@@ -35,20 +48,29 @@ struct LogReader: Sendable {
     var found: [LogRecord] = []
     for segment in try segments().reversed() {
       var part: [LogRecord] = []
+      var bytes = 0
       _ = try read(from: Position(segment: segment, offset: 0), onlySegment: true) { record in
-        if filter.accepts(record) { part.append(record) }
-        if part.count > 2 * count + 1024 { part.removeFirst(part.count - count) }
+        guard filter.accepts(record) else { return true }
+        part.append(record)
+        bytes += record.text.utf8.count
+        if part.count > 2 * count + 1024 || bytes > 2 * Self.mostBytes {
+          part = Self.tail(of: part, count: count)
+          bytes = part.reduce(0) { $0 + $1.text.utf8.count }
+        }
+        return true
       }
-      found = part.suffix(count - found.count) + found
-      if found.count >= count { break }
+      let wanted = part.suffix(count - found.count) + found
+      found = Self.tail(of: Array(wanted), count: count)
+      if found.count >= count || found.count < wanted.count { break }
       // Events stand in the order of their times: older segments have nothing newer than `since`.
       if let since = filter.since, let first = part.first, first.t < since { break }
     }
     return found
   }
 
-  /// Hands every event after a position to `body` and returns the position after the last whole line.
-  func read(from start: Position, onlySegment: Bool = false, _ body: (LogRecord) throws -> Void) throws -> Position {
+  /// Hands the events after a position to `body` until it says that it has enough, and returns the position after the
+  /// last one.
+  func read(from start: Position, onlySegment: Bool = false, _ body: (LogRecord) throws -> Bool) throws -> Position {
     var position = start
     while true {
       let known = try segments()
@@ -58,7 +80,9 @@ struct LogReader: Sendable {
         position = Position(segment: next, offset: 0)
       }
       do {
-        position.offset = try readSegment(position, body)
+        let (offset, enough) = try readSegment(position, body)
+        position.offset = offset
+        if enough { return position }
       } catch let error as SyscallError where error.errno == ENOENT {
         continue
       }
@@ -67,7 +91,7 @@ struct LogReader: Sendable {
     }
   }
 
-  private func readSegment(_ position: Position, _ body: (LogRecord) throws -> Void) throws -> Int {
+  private func readSegment(_ position: Position, _ body: (LogRecord) throws -> Bool) throws -> (Int, enough: Bool) {
     let file = try open(position.segment)
     var offset = position.offset
     var rest: [UInt8] = []
@@ -75,13 +99,14 @@ struct LogReader: Sendable {
     while true {
       let count = chunk.withUnsafeMutableBytes { pread(file.raw, $0.baseAddress, $0.count, off_t(offset + rest.count)) }
       if count < 0 { throw SyscallError(call: "pread", object: "the log", errno: errno) }
-      if count == 0 { return offset }
+      if count == 0 { return (offset, false) }
       rest += chunk.prefix(count)
       var start = 0
       while let end = rest[start...].firstIndex(of: 0x0a) {
-        if let record = try? JSONCoding.decode(LogRecord.self, from: rest[start..<end]) { try body(record) }
+        let record = try? JSONCoding.decode(LogRecord.self, from: rest[start..<end])
         offset += end + 1 - start
         start = end + 1
+        if let record, try !body(record) { return (offset, true) }
       }
       rest.removeFirst(start)
       if rest.count > Self.longestLine {
@@ -96,6 +121,6 @@ extension LogReader {
   /// The position after the last whole line.
   func end() throws -> Position {
     guard let newest = try segments().last else { return Position(segment: 0, offset: 0) }
-    return try read(from: Position(segment: newest, offset: 0)) { _ in }
+    return try read(from: Position(segment: newest, offset: 0)) { _ in true }
   }
 }

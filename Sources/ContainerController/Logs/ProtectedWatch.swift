@@ -4,8 +4,7 @@
 import LinuxKernel
 import Synchronization
 
-/// The current registration of something that arms itself again and again; after it was replaced by nothing it stays
-/// so.
+/// The current registration of something that arms itself again and again, until it is stopped.
 final class ProtectedWatch: Sendable {
   private struct State {
     var watch: DescriptorWatcher.Watch?
@@ -13,14 +12,20 @@ final class ProtectedWatch: Sendable {
   }
   private let state = Mutex(State())
 
-  @discardableResult
+  /// Puts a new registration in place of the one that has fired. Returns it for cancelling when it came too late.
   func replace(_ watch: DescriptorWatcher.Watch?) -> DescriptorWatcher.Watch? {
     state.withLock { state in
-      defer {
-        state.stopped = state.stopped || watch == nil
-        state.watch = state.stopped ? nil : watch
-      }
-      return state.watch
+      if state.stopped { return watch }
+      state.watch = watch
+      return nil
+    }
+  }
+
+  /// Returns the last registration for cancelling.
+  func stop() -> DescriptorWatcher.Watch? {
+    state.withLock { state in
+      state.stopped = true
+      return state.watch.take()
     }
   }
 }
