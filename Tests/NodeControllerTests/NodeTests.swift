@@ -84,6 +84,7 @@ import Testing
     ("eth0\t0500820A\t00000000\t0001\t0\t0\t0\tFFFFFFFF\t0\t0\t0", true),
     ("eth0\t0000830A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0", false),
     ("na2\t0000820A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0", false),
+    ("nas0\t0000820A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0", true),
     ("nonsense", false),
   ])
   func `a route into the pool is seen`(line: String, expected: Bool) {

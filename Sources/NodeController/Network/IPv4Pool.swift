@@ -29,8 +29,9 @@ struct IPv4Pool: Sendable, Equatable {
       let fields = line.split(whereSeparator: \.isWhitespace)
       guard fields.count > 7, let destination = UInt32(fields[1], radix: 16), let mask = UInt32(fields[7], radix: 16)
       else { continue }
-      // The default route leads everywhere and takes nothing.
-      if mask == 0 || fields[0].hasPrefix("na") { continue }
+      // The default route leads everywhere and takes nothing; an instance's own bridge may be left from an earlier run.
+      let isBridge = fields[0].hasPrefix("na") && UInt8(fields[0].dropFirst(2)) != nil
+      if mask == 0 || isBridge { continue }
       let common = mask.byteSwapped & 0xffff_0000
       if destination.byteSwapped & common == own & common { return true }
     }
