@@ -81,7 +81,7 @@ let package = Package(
     .testTarget(
       name: "HostTests",
       // Not on the executables: the harness's static linking would become the tests'. They are found beside them.
-      dependencies: ["AgentAPI", "JSONRPC", "LinuxKernel", "CLinux"]),
+      dependencies: ["AgentAPI", "JSONRPC", "NodeController", "LinuxKernel", "CLinux"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -6,7 +6,6 @@ import LinuxKernel
 
 /// What the machine that runs the tests offers.
 enum Host {
-  static let isRoot = geteuid() == 0
   static let busybox: String? = ["/bin/busybox", "/usr/bin/busybox"].first { (path: String) in access(path, X_OK) == 0 }
 
   static func has(_ program: String) -> Bool {
@@ -15,9 +14,10 @@ enum Host {
     }
   }
 
-  /// Everything that an agent under test needs.
-  static let canRunAgents = isRoot && busybox != nil && has("unshare") && has("nsenter") && has("ip")
-  static let reason = "needs root, and busybox-static, util-linux and iproute2"
+  private static let missing = HostNeeds.missing()
+  /// Everything that an agent under test needs is there.
+  static let canRunAgents = missing == nil
+  static let reason = "needs \(missing ?? "nothing more")"
 
   /// Where the built products are.
   static let products: String = {
