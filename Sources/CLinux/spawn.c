@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -177,6 +178,15 @@ _Noreturn static void child(const struct cl_spawn *request) {
   fail(request, report, CL_STEP_EXEC, errno);
 }
 
+static int run_child(void *request) { child(request); }
+
+/* As vfork(2): a stack of its own, because the parent's frames must survive what the child does with its own. */
+static int spawn_sharing(const struct cl_spawn *request, int *pidfd) {
+  _Alignas(16) char stack[64 << 10];
+  int pid = clone(run_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, (void *)request, pidfd);
+  return CL_RESULT(pid);
+}
+
 int cl_spawn(const struct cl_spawn *request, int *pidfd) {
   int fd = -1;
   struct clone_args arguments = {
@@ -192,11 +202,16 @@ int cl_spawn(const struct cl_spawn *request, int *pidfd) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
-  if (pid == 0) child(request);
-  int error = errno;
+  long pid;
+  if (request->flags & CL_SPAWN_SHARE_MEMORY) {
+    pid = spawn_sharing(request, &fd);
+  } else {
+    pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid == 0) child(request);
+    pid = CL_RESULT(pid);
+  }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (pid < 0) return -error;
+  if (pid < 0) return (int)pid;
   *pidfd = fd;
   return (int)pid;
 }

@@ -43,18 +43,17 @@ struct ControlChannels: ~Copyable {
     for descriptor in descriptors { deliver(bytes, to: descriptor, descriptors: []) }
   }
 
-  /// Sends to one, and closes `passed`, which now belong to the peer.
-  mutating func send(_ event: HarnessEvent, to descriptor: Int32, descriptors passed: [Int32] = []) {
+  /// Sends to one.
+  mutating func send(_ event: HarnessEvent, to descriptor: Int32, descriptors passed: [SharedDescriptor] = []) {
     deliver(event.encoded(), to: descriptor, descriptors: passed)
   }
 
   /// PID 1 waits for nobody: a peer that does not read is cut off, and asks for the state when it comes again.
-  private mutating func deliver(_ bytes: [UInt8], to descriptor: Int32, descriptors passed: [Int32]) {
+  private mutating func deliver(_ bytes: [UInt8], to descriptor: Int32, descriptors passed: [SharedDescriptor]) {
     do {
       try UnixSocket.send(bytes, descriptors: passed, to: descriptor)
     } catch {
       close(descriptor)
     }
-    for number in passed { Glibc.close(number) }
   }
 }

@@ -30,11 +30,22 @@ public struct Harness: ~Copyable {
   /// to take from them what they are not to have.
   private static let kept: CapabilitySet = [.setUid, .setGid, .kill, .setPcap]
 
+  /// What is the same for every container, and done before the plan is there.
+  private static let preparation: [Operation] = [.isolateMounts, .loopback]
+
   /// Runs PID 1 to its end and returns its exit code. `channel` is the controller's end of the start.
+  ///
+  /// It begins before anyone has decided what container it will be: with namespaces of its own, all capabilities in
+  /// them, and ids that are not mapped yet. The message with the plan says that they are.
   public static func run(channel: Int32) -> Int32 {
     cl_prctl(CL_PR_SET_DUMPABLE, 0, 0, 0, 0)
     // The workload starts with what Linux programs expect, whatever the controller keeps for itself.
     umask(0o022)
+    do {
+      try PlanExecutor(kernel: LiveKernel(), root: -1, slots: []).execute(preparation)
+    } catch {
+      return report(channel, error.operation.summary, error.error)
+    }
     let message: (bytes: [UInt8], descriptors: [SharedDescriptor])
     do {
       message = try UnixSocket.receive(from: channel, capacity: 192 << 10, descriptors: 32)
@@ -47,6 +58,8 @@ public struct Harness: ~Copyable {
       guard case .launch(let plan) = try HarnessRequest(decoding: message.bytes), message.descriptors.count >= 3 else {
         return report(channel, "reading the launch plan", SyscallError(call: "plan", object: "message", errno: EBADMSG))
       }
+      ProcessTitle.set(plan.name)
+      try check(cl_become(0, 0, [], 0), "setresuid")
       var harness = try Harness(plan: plan, descriptors: message.descriptors, channel: channel)
       return harness.live()
     } catch let failure as PlanFailure {
@@ -264,7 +277,6 @@ public struct Harness: ~Copyable {
         let process = try WorkloadStart.start(
           workload, input: terminal.slave, output: terminal.slave, error: terminal.slave)
         execs[process] = id
-        Glibc.close(terminal.slave)
         channels.send(.execStarted(id: id), to: channel, descriptors: [terminal.master])
       } else {
         guard files.count == 3 else {
@@ -272,7 +284,7 @@ public struct Harness: ~Copyable {
             stage: "placing its descriptors", error: SyscallError(call: "exec", object: "descriptors", errno: EBADF))
         }
         let process = try WorkloadStart.start(
-          workload, input: files[0].raw, output: files[1].raw, error: files[2].raw)
+          workload, input: files[0], output: files[1], error: files[2])
         execs[process] = id
         channels.send(.execStarted(id: id), to: channel)
       }
@@ -287,23 +299,23 @@ public struct Harness: ~Copyable {
 
   /// A new terminal of the container's own devpts; its slave is reached through the master, never by path
   /// (CVE-2025-52565).
-  private func openTerminal() throws(SyscallError) -> (master: Int32, slave: Int32) {
+  private func openTerminal() throws(SyscallError) -> (master: SharedDescriptor, slave: SharedDescriptor) {
     let master = try FileSystem.open(
       "ptmx", beneath: terminals.raw, flags: O_RDWR | O_NOCTTY, resolve: [.beneath, .noSymlinks])
     try Self.check(cl_pty_unlock(master.raw), "ioctl(TIOCSPTLCK)")
     let slave = cl_pty_peer(master.raw)
     try Self.check(slave, "ioctl(TIOCGPTPEER)")
-    return (master.take(), slave)
+    return (SharedDescriptor(master), SharedDescriptor(Descriptor(owning: slave)))
   }
 
   private mutating func startWorkload() throws {
     let out = try Pipe()
     let errors = try Pipe()
-    let null = try FileSystem.open("/dev/null", flags: O_RDWR)
+    let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
     var workload = plan.workload
     if plan.readiness == .notify { workload.environment.append("NOTIFY_SOCKET=@nodeagent/notify") }
     self.workload = try WorkloadStart.start(
-      workload, input: null.raw, output: out.writing.raw, error: errors.writing.raw)
+      workload, input: null, output: out.writing, error: errors.writing)
     output = [OutputPipe(out.reading, stream: .out), OutputPipe(errors.reading, stream: .error)]
   }
 }

@@ -14,7 +14,9 @@ struct StartFailure: Error {
 /// Starts a process of the container from PID 1.
 enum WorkloadStart {
   /// Returns its pid once its program runs.
-  static func start(_ workload: Workload, input: Int32, output: Int32, error: Int32) throws(StartFailure) -> Int32 {
+  static func start(_ workload: Workload, input: SharedDescriptor, output: SharedDescriptor, error: SharedDescriptor)
+    throws(StartFailure) -> Int32
+  {
     guard let command = workload.arguments.first, !command.isEmpty else {
       throw StartFailure(stage: "reading the command", error: SyscallError(call: "exec", object: "\"\"", errno: EINVAL))
     }
@@ -34,6 +36,7 @@ enum WorkloadStart {
     request.checkWorkingDirectory = true
     request.limits = workload.limits.map { ($0.resource, $0.soft, $0.hard) }
     request.noNewPrivileges = true
+    request.sharesMemory = true
     request.filter = workload.filter
     do {
       let process = try request.start()

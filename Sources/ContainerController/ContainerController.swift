@@ -17,6 +17,7 @@ public final class ContainerController: Sendable {
   private let events = EventLog()
   private let bundles: BundleStore
   private let registry: ContainerRegistry
+  private let pool: ProcessPool
 
   /// - Parameter cgroups: where the node controller makes the containers' groups, for reading.
   public init(instance: Instance, cgroups: any CgroupHierarchy, unifiedCgroups: Bool, logger: Logger) throws {
@@ -30,9 +31,10 @@ public final class ContainerController: Sendable {
       throw RPCError(.unavailable, "nodeagent-harness is not beside \(Executables.own); the installation is incomplete")
     }
     let faults = FaultPoint(instance: instance)
+    pool = ProcessPool(
+      harness: SharedDescriptor(try FileSystem.open(harness, flags: FileSystem.pathOnly)), logger: logger)
     let launcher = Launcher(
-      instance: instance, host: host, watcher: watcher,
-      harness: SharedDescriptor(try FileSystem.open(harness, flags: FileSystem.pathOnly)),
+      instance: instance, host: host, watcher: watcher, pool: pool,
       unifiedCgroups: unifiedCgroups, nameServers: Self.nameServers(), faults: faults)
     registry = ContainerRegistry(
       services: ContainerServices(
@@ -66,6 +68,7 @@ public final class ContainerController: Sendable {
     let server = try RPCServer(router: router, policy: RolePolicy(operatorGIDs: [getgid()]), logger: logger)
     try await server.start(try shared.duplicate())
     Self.notifyReady()
+    pool.fill()
     logger.info("available")
     for await end in ends {
       logger.info("stopping", metadata: ["containers": end == .keepContainers ? "kept" : "stopped"])
@@ -73,6 +76,7 @@ public final class ContainerController: Sendable {
       break
     }
     await server.stop()
+    pool.close()
   }
 
   /// Tells the supervisor (sd_notify(3)).

@@ -25,12 +25,20 @@ public struct LaunchPlan: Sendable, Equatable {
     }
   }
 
+  /// The longest name of a container, in bytes.
+  public static let longestName = 63
+
+  /// The container's name, for people who look at the host's processes.
+  public var name: String
   public var operations: [Operation]
   public var workload: Workload
   public var readiness: Readiness
   public var log: Log
 
-  public init(operations: [Operation], workload: Workload, readiness: Readiness = .started, log: Log = Log()) {
+  public init(
+    name: String, operations: [Operation], workload: Workload, readiness: Readiness = .started, log: Log = Log()
+  ) {
+    self.name = name
     self.operations = operations
     self.workload = workload
     self.readiness = readiness
@@ -38,11 +46,12 @@ public struct LaunchPlan: Sendable, Equatable {
   }
 
   /// The first bytes of an encoded plan; the last one is the version of the encoding.
-  static let magic: [UInt8] = [0x4e, 0x41, 0x4c, 1]
+  static let magic: [UInt8] = [0x4e, 0x41, 0x4c, 2]
 
   public func encoded() -> [UInt8] {
     var writer = ByteWriter()
     writer.write(Self.magic)
+    writer.write(name)
     writer.write(operations) { $1.encode(to: &$0) }
     workload.encode(to: &writer)
     writer.write(UInt64(readiness.rawValue))
@@ -54,6 +63,7 @@ public struct LaunchPlan: Sendable, Equatable {
   public init(decoding bytes: [UInt8]) throws(DecodingFailure) {
     var reader = ByteReader(bytes)
     guard try reader.readBytes() == Self.magic else { throw reader.failure("not a launch plan of this version") }
+    name = try reader.readString()
     operations = try reader.readList { reader throws(DecodingFailure) in try Operation(from: &reader) }
     workload = try Workload(from: &reader)
     guard let readiness = Readiness(rawValue: try reader.readNumber(as: UInt8.self)) else {

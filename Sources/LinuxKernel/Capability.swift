@@ -40,6 +40,12 @@ public struct CapabilitySet: OptionSet, Sendable, Hashable {
   public static let sysPtrace = CapabilitySet(rawValue: 1 << 19)
   public static let sysAdmin = CapabilitySet(rawValue: 1 << 21)
 
+  /// All that the running kernel knows; it refuses to raise others (capabilities(7), `/proc/sys/kernel/cap_last_cap`).
+  public static let all: CapabilitySet = {
+    let last = (try? FileSystem.readText("/proc/sys/kernel/cap_last_cap")).flatMap { UInt64($0.filter(\.isNumber)) }
+    return CapabilitySet(rawValue: (1 << (min(last ?? 40, 62) + 1)) - 1)
+  }()
+
   /// The names with `CAP_`, in the order of their numbers.
   public var memberNames: [String] {
     Self.names.indices.filter { rawValue >> UInt64($0) & 1 == 1 }.map { "CAP_\(Self.names[$0])" }

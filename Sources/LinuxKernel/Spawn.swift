@@ -22,7 +22,7 @@ public struct SpawnRequest: Sendable {
   public enum Executable: Sendable {
     case path(String)
     /// A borrowed descriptor.
-    case descriptor(Int32)
+    case descriptor(SharedDescriptor)
     /// None: the child holds its namespaces until the gate closes.
     case pause
   }
@@ -54,11 +54,11 @@ public struct SpawnRequest: Sendable {
   public var arguments: [String]
   public var environment: [String]
   /// Descriptors of the caller by the number that the child sees; all others are closed.
-  public var descriptors: [(from: Int32, to: Int32)] = []
+  public var descriptors: [(from: SharedDescriptor, to: Int32)] = []
   public var namespaces: Namespaces = []
   public var cgroup: Int32 = -1
   /// The child starts when one byte can be read here, and ends when it closes.
-  public var gate: Int32 = -1
+  public var gate: SharedDescriptor?
   public var newSession = false
   public var controllingTerminal = false
   public var dieWithParent = false
@@ -67,6 +67,9 @@ public struct SpawnRequest: Sendable {
   public var capabilities: Capabilities?
   public var workingDirectory: String?
   public var checkWorkingDirectory = false
+  /// The child uses this process's memory until its `exec`, and the caller sleeps so long (vfork(2)): saves the copy of
+  /// the page tables. For programs of one thread.
+  public var sharesMemory = false
   public var limits: [(resource: Int32, soft: UInt64, hard: UInt64)] = []
   /// A seccomp program, eight bytes an instruction.
   public var filter: [UInt8] = []
@@ -86,19 +89,21 @@ public struct SpawnRequest: Sendable {
     request.namespaces = namespaces.rawValue
     request.cgroup = cgroup
     request.executable = -1
-    request.gate = gate
+    request.gate = gate?.raw ?? -1
     request.report = reportEnd.raw
     var flags = 0
     if newSession { flags |= CL_SPAWN_SESSION }
     if controllingTerminal { flags |= CL_SPAWN_TERMINAL }
     if dieWithParent { flags |= CL_SPAWN_DEATH_SIGNAL }
     if noNewPrivileges { flags |= CL_SPAWN_NO_NEW_PRIVS }
+    if sharesMemory { flags |= CL_SPAWN_SHARE_MEMORY }
     if checkWorkingDirectory { flags |= CL_SPAWN_CHECK_CWD }
     var path: String?
     var name: String
     switch executable {
     case .path(let text): (path, name) = (text, text)
-    case .descriptor(let number): (request.executable, name) = (number, arguments.first ?? "descriptor \(number)")
+    case .descriptor(let number):
+      (request.executable, name) = (number.raw, arguments.first ?? "descriptor \(number.raw)")
     case .pause: (flags, name) = (flags | CL_SPAWN_PAUSE, "pause")
     }
     if let identity {
@@ -122,7 +127,7 @@ public struct SpawnRequest: Sendable {
     request.path = path == nil ? nil : UnsafePointer(texts.pointers[0])
     request.cwd = workingDirectory == nil ? nil : UnsafePointer(texts.pointers[1])
 
-    let maps = descriptors.map { cl_fd_map(from: $0.from, to: $0.to) }
+    let maps = descriptors.map { cl_fd_map(from: $0.from.raw, to: $0.to) }
     let rlimits = limits.map { cl_rlimit(resource: $0.resource, soft: $0.soft, hard: $0.hard) }
     let groups = identity?.groups ?? []
     var pidfd: Int32 = -1
@@ -145,7 +150,7 @@ public struct SpawnRequest: Sendable {
         }
       }
     }
-    withExtendedLifetime((argv, envp, texts)) {}
+    withExtendedLifetime((argv, envp, texts, self, reportEnd)) {}
     try check(pid, "clone3", name)
     return SpawnedProcess(pidfd: Pidfd(pid: pid, descriptor: Descriptor(owning: pidfd)), report: pipe.reading)
   }

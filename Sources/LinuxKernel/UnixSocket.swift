@@ -99,8 +99,17 @@ public enum UnixSocket {
     Descriptor(owning: try check(cl_accept(socket), "accept", "socket \(socket)"))
   }
 
-  /// Sends one message with descriptors. On a stream socket the bytes are sent whole.
-  public static func send(_ bytes: [UInt8], descriptors: [Int32] = [], to socket: Int32) throws(SyscallError) {
+  /// Sends one message with descriptors, which stay the caller's. On a stream socket the bytes are sent whole.
+  public static func send(_ bytes: [UInt8], descriptors: [SharedDescriptor] = [], to socket: Int32)
+    throws(SyscallError)
+  {
+    // Numbers do not keep their owners: without this the optimiser may close them before they are sent.
+    defer { withExtendedLifetime(descriptors) {} }
+    try send(bytes, borrowing: descriptors.map(\.raw), to: socket)
+  }
+
+  /// The same with the numbers of descriptors that the caller keeps open until this returns.
+  public static func send(_ bytes: [UInt8], borrowing descriptors: [Int32], to socket: Int32) throws(SyscallError) {
     var sent = try check(
       bytes.withUnsafeBytes { cl_send_fds(socket, $0.baseAddress, $0.count, descriptors, descriptors.count) },
       "sendmsg", "socket \(socket)")

@@ -20,7 +20,7 @@ import Testing
 
   @Test func `the root is entered last, and mounts are private first`() throws {
     let operations = try LaunchPlanBuilder.plan(input()).operations
-    #expect(operations.first == .isolateMounts)
+    #expect(operations.first == .unshareCgroup)
     let attached = try #require(operations.firstIndex(of: .attachRoot))
     let firstMount = try #require(operations.firstIndex { if case .mount = $0 { true } else { false } })
     #expect(attached < firstMount)

@@ -27,7 +27,7 @@ struct Command: Sendable, CustomStringConvertible {
       .path("/usr/bin/env"), arguments: ["env"] + arguments,
       environment: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"] + environment
     )
-    request.descriptors = files.enumerated().map { ($1.raw, Int32($0)) }
+    request.descriptors = files.enumerated().map { ($1, Int32($0)) }
     let child = try request.start()
     if let failure = try SpawnFailure.read(from: child.report) {
       throw Failure(description: "\(arguments): \(failure)")

@@ -98,7 +98,7 @@ import Testing
   }
 
   static let points = [
-    "create.placed", "create.written", "start.cloned", "start.launched", "start.recorded", "start.released",
+    "create.placed", "create.written", "start.cloned", "start.launched", "start.recorded", "start.listening",
     "start.planned", "start.started", "stop.asked", "remove.removed",
   ]
 

@@ -34,8 +34,8 @@ final class TestAgent {
 
   /// Starts the node controller; the first one makes the network namespace that later ones enter.
   func startDaemon() throws {
-    let log = try FileSystem.open(logFile, flags: O_WRONLY | O_APPEND | O_CREAT, mode: 0o600)
-    let null = try FileSystem.open("/dev/null", flags: O_RDWR)
+    let log = SharedDescriptor(try FileSystem.open(logFile, flags: O_WRONLY | O_APPEND | O_CREAT, mode: 0o600))
+    let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
     let pipe = try Pipe()
     let daemon = "\(Host.products)/nodeagent node-controller --root \(root) --ready-descriptor 3"
     let enter = namespaceHolder.map { "exec nsenter --net=/proc/\($0.pidfd.pid)/ns/net \(daemon)" }
@@ -44,7 +44,7 @@ final class TestAgent {
       .path("/bin/sh"),
       arguments: ["sh", "-c", enter ?? "exec nsenter --net=/proc/\(namespaceHolder?.pidfd.pid ?? 0)/ns/net \(daemon)"],
       environment: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"])
-    request.descriptors = [(null.raw, 0), (log.raw, 1), (log.raw, 2), (pipe.writing.raw, 3)]
+    request.descriptors = [(null, 0), (log, 1), (log, 2), (pipe.writing, 3)]
     request.newSession = true
     let child = try request.start()
     self.daemon = child

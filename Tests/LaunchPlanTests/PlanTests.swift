@@ -8,6 +8,7 @@ import Testing
 
 @Suite struct LaunchPlanCodingTests {
   static let plan = LaunchPlan(
+    name: "web",
     operations: [
       .isolateMounts, .unshareCgroup, .hostname("web"), .loopback,
       .mount(type: "tmpfs", options: [.value("size", "64k"), .flag("ro")], attributes: [.noSetuid], target: "dev"),

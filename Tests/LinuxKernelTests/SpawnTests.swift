@@ -10,9 +10,9 @@ import Testing
     LinuxKernel.ExitStatus?, String
   ) {
     let pipe = try Pipe()
-    let null = try FileSystem.open("/dev/null", flags: O_RDWR)
+    let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
     var request = SpawnRequest(.path("/bin/sh"), arguments: ["sh", "-c", script], environment: ["PATH=/usr/bin:/bin"])
-    request.descriptors = [(null.raw, 0), (pipe.writing.raw, 1), (null.raw, 2)]
+    request.descriptors = [(null, 0), (pipe.writing, 1), (null, 2)]
     change(&request)
     let child = try request.start()
     if let failure = try SpawnFailure.read(from: child.report) {
@@ -60,7 +60,7 @@ import Testing
       do {
         let gate = try Pipe()
         var request = SpawnRequest(.path("/bin/true"), arguments: ["true"])
-        request.gate = gate.reading.raw
+        request.gate = gate.reading
         child = try request.start()
         let runs = child.pidfd.isRunning()
         #expect(runs)

@@ -10,7 +10,7 @@ import Testing
   @Test func `descriptors travel with a message and are close-on-exec`() throws {
     let (left, right) = try UnixSocket.pair(.seqpacket)
     let file = try FileSystem.open("/etc/hostname", flags: O_RDONLY)
-    try UnixSocket.send([1, 2, 3], descriptors: [file.raw, file.raw], to: left.raw)
+    try UnixSocket.send([1, 2, 3], borrowing: [file.raw, file.raw], to: left.raw)
     let message = try UnixSocket.receive(from: right.raw)
     #expect(message.bytes == [1, 2, 3])
     #expect(message.descriptors.count == 2)

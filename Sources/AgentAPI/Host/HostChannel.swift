@@ -24,8 +24,13 @@ public final class HostChannel {
 
   public init(_ socket: SharedDescriptor) { self.socket = socket }
 
-  public func send(_ line: [UInt8], descriptors: [Int32] = []) throws(SyscallError) {
+  public func send(_ line: [UInt8], descriptors: [SharedDescriptor] = []) throws(SyscallError) {
     try UnixSocket.send(line + [0x0a], descriptors: descriptors, to: socket.raw)
+  }
+
+  /// Sends a line with a descriptor that the caller keeps open until this returns.
+  public func send(_ line: [UInt8], borrowing descriptor: Int32?) throws(SyscallError) {
+    try UnixSocket.send(line + [0x0a], borrowing: descriptor.map { [$0] } ?? [], to: socket.raw)
   }
 
   /// The next line; `nil` at the end. Descriptors are attached to the first byte of their line, and the kernel never

@@ -30,7 +30,7 @@ struct UnpackChild {
       if let failure = try SpawnFailure.read(from: child.report) {
         throw RPCError(.startFailed, "the unpacker could not be started: \(failure)")
       }
-      try UnixSocket.send([1], descriptors: [directories[0].raw], to: own.raw)
+      try UnixSocket.send([1], descriptors: [directories[0]], to: own.raw)
       return try Self.read(own, progress: progress)
     }
   }
@@ -38,13 +38,13 @@ struct UnpackChild {
   private static func spawn(_ archive: SharedDescriptor, size: UInt64, gate: Pipe, channel: SharedDescriptor) throws
     -> SpawnedProcess
   {
-    let executable = try FileSystem.open("/proc/self/exe", flags: FileSystem.pathOnly)
-    let null = try FileSystem.open("/dev/null", flags: O_RDWR)
+    let executable = SharedDescriptor(try FileSystem.open("/proc/self/exe", flags: FileSystem.pathOnly))
+    let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
     var request = SpawnRequest(
-      .descriptor(executable.raw), arguments: ["nodeagent", "unpack", "\(size)"], environment: [])
-    request.descriptors = [(archive.raw, 0), (null.raw, 1), (null.raw, 2), (channel.raw, 3)]
+      .descriptor(executable), arguments: ["nodeagent", "unpack", "\(size)"], environment: [])
+    request.descriptors = [(archive, 0), (null, 1), (null, 2), (channel, 3)]
     request.namespaces = [.user, .pid, .mount, .uts, .ipc, .network]
-    request.gate = gate.reading.raw
+    request.gate = gate.reading
     request.newSession = true
     request.noNewPrivileges = true
     request.identity = .init(uid: 0, gid: 0)

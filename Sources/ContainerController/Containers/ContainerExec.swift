@@ -43,7 +43,7 @@ extension Container {
     let start = try ExecStart()
     execs[id] = start
     do {
-      try process.connection.send(.exec(id: id, workload), descriptors: files.map(\.raw))
+      try process.connection.send(.exec(id: id, workload), descriptors: files)
     } catch {
       execs[id] = nil
       throw RPCError(.unavailable, "PID 1 of container \(name) does not answer: \(error)")

@@ -33,17 +33,23 @@ final class HostClient: Sendable {
   func callForDescriptors<Params, Result: Sendable>(
     _ method: Method<Params, Result>, _ params: Params, passing descriptor: Int32? = nil
   ) async throws -> (result: Result, descriptors: [SharedDescriptor]) {
-    try await Blocking.run {
-      let answer = try self.exchange(method, params, passing: descriptor)
-      guard !answer.descriptors.isEmpty else {
-        throw RPCError(.internalError, "\(method.name) answered without a descriptor")
-      }
-      return (answer.result, answer.descriptors)
+    try await Blocking.run { try self.callWaiting(method, params, passing: descriptor) }
+  }
+
+  /// The same on the calling thread, which does `meanwhile` while the node controller works.
+  func callWaiting<Params, Result: Sendable>(
+    _ method: Method<Params, Result>, _ params: Params, passing descriptor: Int32? = nil,
+    meanwhile: () throws -> Void = {}
+  ) throws -> (result: Result, descriptors: [SharedDescriptor]) {
+    let answer = try exchange(method, params, passing: descriptor, meanwhile: meanwhile)
+    guard !answer.descriptors.isEmpty else {
+      throw RPCError(.internalError, "\(method.name) answered without a descriptor")
     }
+    return answer
   }
 
   private func exchange<Params, Result>(
-    _ method: Method<Params, Result>, _ params: Params, passing descriptor: Int32?
+    _ method: Method<Params, Result>, _ params: Params, passing descriptor: Int32?, meanwhile: () throws -> Void = {}
   ) throws -> (result: Result, descriptors: [SharedDescriptor]) {
     let socket = try take()
     let id = state.withLock { state in
@@ -53,8 +59,11 @@ final class HostClient: Sendable {
     let channel = HostChannel(socket)
     let request = RequestEnvelope.request(id: id, method: method.name, params: try JSONCoding.encode(params))
     let message: HostMessage?
+    var problem: (any Error)?
     do {
-      try channel.send(request, descriptors: descriptor.map { [$0] } ?? [])
+      try channel.send(request, borrowing: descriptor)
+      do { try meanwhile() } catch { problem = error }
+      // Also when that failed: an answer that stayed would be taken for the next call's.
       message = try channel.receive()
     } catch let error as SyscallError {
       throw RPCError(.unavailable, "the node controller did not answer \(method.name): \(error)")
@@ -63,6 +72,7 @@ final class HostClient: Sendable {
       throw RPCError(.unavailable, "the node controller ended before it answered \(method.name)")
     }
     state.withLock { $0.idle.append(socket) }
+    if let problem { throw problem }
     let result = try JSONCoding.decode(Result.self, from: try ResponseEnvelope(message.line).result.get())
     return (result, message.descriptors)
   }

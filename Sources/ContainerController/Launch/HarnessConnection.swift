@@ -28,7 +28,7 @@ final class HarnessConnection: Sendable {
     HarnessConnection(SharedDescriptor(try UnixSocket.connect(path, kind: .seqpacket)), watcher: watcher)
   }
 
-  func send(_ request: HarnessRequest, descriptors: [Int32] = []) throws(SyscallError) {
+  func send(_ request: HarnessRequest, descriptors: [SharedDescriptor] = []) throws(SyscallError) {
     try UnixSocket.send(request.encoded(), descriptors: descriptors, to: socket.raw)
   }
 

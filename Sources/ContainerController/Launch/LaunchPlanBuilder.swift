@@ -32,14 +32,14 @@ enum LaunchPlanBuilder {
       isolation, processFileSystem, systemFileSystem, devices, scratch, mounts, files, hidden, root,
     ]
     return LaunchPlan(
-      operations: rules.flatMap { $0(input) }, workload: try workload(input),
+      name: input.name, operations: rules.flatMap { $0(input) }, workload: try workload(input),
       readiness: input.descriptor.readiness == .notify ? .notify : .started,
       log: .init(segmentBytes: input.descriptor.log.segmentBytes, segments: input.descriptor.log.segments))
   }
 
   static func isolation(_ input: LaunchInput) -> [Operation] {
     (0..<UInt32(input.cgroupEntrances)).map { .joinCgroup(slot: $0) }
-      + [.isolateMounts, .unshareCgroup, .hostname(input.hostname), .loopback, .attachRoot]
+      + [.unshareCgroup, .hostname(input.hostname), .attachRoot]
   }
 
   private static let inert: MountAttributes = [.noSetuid, .noDevices, .noExecute]

@@ -13,7 +13,7 @@ struct Launcher: Sendable {
   let instance: Instance
   let host: HostClient
   let watcher: DescriptorWatcher
-  let harness: SharedDescriptor
+  let pool: ProcessPool
   let unifiedCgroups: Bool
   let nameServers: [String]
   let faults: FaultPoint
@@ -24,80 +24,79 @@ struct Launcher: Sendable {
 
   /// Starts a container and returns when its workload runs.
   ///
+  /// All on one thread: each change of threads would cost more than most of the steps.
+  ///
   /// - Throws: `start failed` with the step that failed. What was made on the host is then for the caller to release.
   func launch(_ name: String, _ record: ContainerRecord) async throws -> ContainerProcess {
-    let gate = try Pipe()
-    let (child, listener, own) = try await Blocking.run { try prepare(name, gate: gate) }
-    var mine: SpawnedProcess? = child
-    defer {
-      // A start that failed: nothing of it stays, not even a zombie.
-      if let mine {
-        try? mine.pidfd.signal(SIGKILL)
-        _ = try? mine.pidfd.reap(wait: true)
+    try await Blocking.run {
+      try pool.withProcess { process in
+        do {
+          return try launch(name, record, process)
+        } catch {
+          process.end()
+          throw error
+        }
       }
     }
+  }
+
+  private func launch(_ name: String, _ record: ContainerRecord, _ process: PreparedProcess) throws -> ContainerProcess
+  {
+    let child = process.child
     faults.pass("start.cloned")
     let resources = record.resources
     let limits = CgroupLimits(
       memory: resources.memory, swap: resources.swap, cpuMilli: resources.cpuMilli, cpuWeight: resources.cpuWeight,
       pids: resources.pids)
-    let (launched, descriptors) = try await host.callForDescriptors(
+    var made: (listener: SharedDescriptor, state: SharedDescriptor, startTime: UInt64)?
+    let (launched, descriptors) = try host.callWaiting(
       HostMethods.launch,
       .init(
         name: name, template: record.digest, limits: limits, network: record.network, publish: record.publications),
-      passing: child.pidfd.descriptor.raw)
-    faults.pass("start.launched")
-    let process = try await Blocking.run {
-      try complete(
-        name, record, child, launched, descriptors, gate: gate, own: own, listener: listener)
+      passing: child.pidfd.descriptor.raw
+    ) {
+      try FileSystem.makeDirectory(runDirectory(name), mode: 0o700)
+      made = (
+        SharedDescriptor(try UnixSocket.listen(controlSocket(name), kind: .seqpacket, mode: 0o600, backlog: 8)),
+        SharedDescriptor(try FileSystem.open(record.stateDirectory, flags: O_RDONLY | O_DIRECTORY)),
+        try ProcessStatus.identity(of: child.pidfd.pid).startTime
+      )
+      faults.pass("start.listening")
     }
-    mine = nil
-    return process
-  }
-
-  /// Starts the child up to its gate. Its end of the conversation is let go here: when the child dies, ours must end.
-  private func prepare(_ name: String, gate: Pipe) throws -> (SpawnedProcess, SharedDescriptor, SharedDescriptor) {
-    let (own, channel) = try UnixSocket.pair(.seqpacket)
-    try FileSystem.makeDirectory(runDirectory(name), mode: 0o700)
-    let listener = SharedDescriptor(
-      try UnixSocket.listen(controlSocket(name), kind: .seqpacket, mode: 0o600, backlog: 8))
-    let null = try FileSystem.open("/dev/null", flags: O_RDWR)
-    var request = SpawnRequest(.descriptor(harness.raw), arguments: ["harness", name])
-    request.descriptors = [(null.raw, 0), (null.raw, 1), (null.raw, 2), (channel.raw, 3)]
-    request.namespaces = [.user, .pid, .mount, .uts, .ipc, .network]
-    request.gate = gate.reading.raw
-    request.newSession = true
-    request.identity = .init(uid: 0, gid: 0)
-    return (try request.start(), listener, own)
-  }
-
-  private func complete(
-    _ name: String, _ record: ContainerRecord, _ child: SpawnedProcess, _ launched: HostMethods.Launched,
-    _ descriptors: [SharedDescriptor], gate: Pipe, own: SharedDescriptor, listener: SharedDescriptor
-  ) throws -> ContainerProcess {
-    let identity = try ProcessStatus.identity(of: child.pidfd.pid)
+    guard let made else { throw RPCError(.internalError, "nothing was made while the host was asked") }
+    faults.pass("start.launched")
     let runtime = RuntimeRecord(
-      pid: child.pidfd.pid, startTime: identity.startTime, started: Clock.wallMicroseconds(),
+      pid: child.pidfd.pid, startTime: made.startTime, started: Clock.wallMicroseconds(),
       address: launched.address, publications: launched.publications, cgroups: launched.cgroups)
-    // Written before the child may go on: a controller that dies from here on leaves a container that the next finds.
+    // Written before PID 1 may go on: a controller that dies from here on leaves a container that the next finds.
     try FileSystem.replace(runtimeFile(name), with: try JSONCoding.encode(runtime), mode: 0o600)
     faults.pass("start.recorded")
-    try FileSystem.write([1], to: gate.writing.raw, object: "the gate")
-    faults.pass("start.released")
-    // The plan waits for PID 1 in its socket.
     let plan = try LaunchPlanBuilder.plan(
-      try input(
-        name, record, address: launched.address, cgroupEntrances: descriptors.count - 1))
-    let state = try FileSystem.open(record.stateDirectory, flags: O_RDONLY | O_DIRECTORY)
-    let connection = HarnessConnection(own, watcher: watcher)
-    try connection.send(
-      .launch(plan), descriptors: [descriptors[0].raw, state.raw, listener.raw] + descriptors.dropFirst().map(\.raw))
+      try input(name, record, address: launched.address, cgroupEntrances: descriptors.count - 1))
+    let connection = HarnessConnection(process.channel, watcher: watcher)
+    do {
+      try connection.send(
+        .launch(plan),
+        descriptors: [descriptors[0], made.state, made.listener] + descriptors.dropFirst())
+    } catch {
+      // It has ended; below it has said why.
+      guard error.errno == EPIPE || error.errno == ECONNRESET else { throw error }
+    }
     faults.pass("start.planned")
-    if let failure = try SpawnFailure.read(from: child.report) {
+    try awaitStart(name, record, process, connection)
+    faults.pass("start.started")
+    let held = Pidfd(pid: child.pidfd.pid, descriptor: try child.pidfd.descriptor.duplicate())
+    return ContainerProcess(pidfd: held, connection: connection, runtime: runtime, isChild: true)
+  }
+
+  private func awaitStart(
+    _ name: String, _ record: ContainerRecord, _ process: PreparedProcess, _ connection: HarnessConnection
+  ) throws {
+    if let failure = try SpawnFailure.read(from: process.child.report) {
       throw RPCError(.startFailed, "PID 1 of container \(name) could not be started: \(failure)")
     }
     switch try connection.receive(within: 60_000) {
-    case .started: break
+    case .started: return
     case .failed(let stage, let error):
       throw RPCError(.startFailed, Self.explain(stage, error, record))
     case .none:
@@ -105,9 +104,6 @@ struct Launcher: Sendable {
     case .some(let event):
       throw RPCError(.startFailed, "PID 1 of container \(name) said \(event) instead of started")
     }
-    faults.pass("start.started")
-    let pidfd = Pidfd(pid: child.pidfd.pid, descriptor: try child.pidfd.descriptor.duplicate())
-    return ContainerProcess(pidfd: pidfd, connection: connection, runtime: runtime, isChild: true)
   }
 
   /// A failed operation as a sentence with what to do about it.

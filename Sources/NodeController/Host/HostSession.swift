@@ -30,7 +30,7 @@ struct HostSession: Sendable {
             "host call failed", metadata: ["method": "\(request.method)", "error": "\(problem.message)"])
           response = RequestEnvelope.answer(id: id, error: problem)
         }
-        try channel.send(response, descriptors: passed.map(\.raw))
+        try channel.send(response, descriptors: passed)
       }
     } catch {
       logger.notice("a host channel ended", metadata: ["error": "\(error)"])

@@ -13,7 +13,7 @@ enum IdentityMapping {
     let gate = try Pipe()
     var request = SpawnRequest(.pause, arguments: ["id map"])
     request.namespaces = .user
-    request.gate = gate.reading.raw
+    request.gate = gate.reading
     let child = try request.start()
     defer {
       // The map's holder waits for nothing else.

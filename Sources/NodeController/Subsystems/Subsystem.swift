@@ -112,15 +112,16 @@ actor Subsystem {
   private func spawn() {
     started = Clock.monotonicNanoseconds()
     do {
-      let executable = try FileSystem.open("/proc/self/exe", flags: FileSystem.pathOnly)
+      let executable = SharedDescriptor(try FileSystem.open("/proc/self/exe", flags: FileSystem.pathOnly))
       let socket =
         try listening ?? AgentSocket.listen(configuration.socket, group: configuration.identity.gid)
       listening = socket
-      let null = try FileSystem.open("/dev/null", flags: O_RDWR)
+      let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
+      let log = SharedDescriptor(try Descriptor.copy(of: 2))
       var request = SpawnRequest(
-        .descriptor(executable.raw), arguments: configuration.arguments, environment: configuration.environment)
+        .descriptor(executable), arguments: configuration.arguments, environment: configuration.environment)
       request.descriptors =
-        [(null.raw, 0), (2, 1), (2, 2), (socket.raw, 3)]
+        [(null, 0), (log, 1), (log, 2), (socket, 3)]
       request.newSession = true
       request.identity = .init(uid: configuration.identity.uid, gid: configuration.identity.gid)
       request.capabilities = SpawnRequest.Capabilities.none

@@ -54,20 +54,21 @@ struct Up: ParsableCommand {
   /// Starts the daemon in a session of its own and waits for what it says about its start.
   private func start(_ instance: Instance) throws -> String {
     try FileSystem.makeDirectories(instance.logDirectory, mode: 0o755)
-    let log = try FileSystem.open(logFile(instance), flags: O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, mode: 0o640)
-    let null = try FileSystem.open("/dev/null", flags: O_RDWR)
+    let log = SharedDescriptor(
+      try FileSystem.open(logFile(instance), flags: O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, mode: 0o640))
+    let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
     let pipe = try Pipe()
-    let executable = try FileSystem.open("/proc/self/exe", flags: FileSystem.pathOnly)
+    let executable = SharedDescriptor(try FileSystem.open("/proc/self/exe", flags: FileSystem.pathOnly))
     var environment = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
     if let level = getenv("NODEAGENT_LOG") { environment.append("NODEAGENT_LOG=\(String(cString: level))") }
     let arguments = ["node-controller", "--root", instance.root, "--ready-descriptor", "3"]
     var request = SpawnRequest(
-      .descriptor(executable.raw), arguments: ["nodeagent"] + arguments, environment: environment)
+      .descriptor(executable), arguments: ["nodeagent"] + arguments, environment: environment)
     if let scope = Self.ownScope {
       request = SpawnRequest(
         .path(scope[0]), arguments: scope + [Executables.own] + arguments, environment: environment)
     }
-    request.descriptors = [(null.raw, 0), (log.raw, 1), (log.raw, 2), (pipe.writing.raw, 3)]
+    request.descriptors = [(null, 0), (log, 1), (log, 2), (pipe.writing, 3)]
     request.newSession = true
     request.workingDirectory = "/"
     let child = try request.start()
