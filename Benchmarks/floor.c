@@ -2,7 +2,7 @@
 /* Copyright (c) 2026 the nodeagent authors */
 /*
  * The bare kernel work of a container's start: clone3 with the same namespaces, the same mounts, pivot_root, exec, exit.
- * floor ROOTFS COUNT CGROUP PROGRAM… prints the microseconds of each round.
+ * floor ROOTFS COUNT REST CGROUP PROGRAM… prints the microseconds of each round; before it, it rests so many.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -53,9 +53,10 @@ static void child(const char *rootfs, int gate, char **program) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 5) return 64;
+  if (argc < 6) return 64;
   int count = atoi(argv[2]);
   for (int round = 0; round < count; round++) {
+    usleep((useconds_t)atoi(argv[3]));
     struct timespec start, end;
     clock_gettime(CLOCK_MONOTONIC, &start);
     int gate[2];
@@ -65,7 +66,7 @@ int main(int argc, char **argv) {
         .exit_signal = SIGCHLD};
     long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
     check((int)pid, "clone3");
-    if (pid == 0) child(argv[1], gate[0], argv + 4);
+    if (pid == 0) child(argv[1], gate[0], argv + 5);
     char path[128], map[64];
     snprintf(path, sizeof path, "/proc/%ld/uid_map", pid);
     snprintf(map, sizeof map, "0 0 65536");
@@ -75,7 +76,7 @@ int main(int argc, char **argv) {
     char group[64], groups[4096];
     snprintf(group, sizeof group, "%ld", pid);
     /* The same hierarchies as the agent's containers: a colon-separated list of directories, made and left each time. */
-    snprintf(groups, sizeof groups, "%s", argv[3]);
+    snprintf(groups, sizeof groups, "%s", argv[4]);
     for (char *directory = strtok(groups, ":"); directory; directory = strtok(NULL, ":")) {
       char procs[4200];
       snprintf(procs, sizeof procs, "%s/floor", directory);
@@ -87,7 +88,7 @@ int main(int argc, char **argv) {
     int status;
     check(waitpid((pid_t)pid, &status, 0), "waitpid");
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return 1;
-    snprintf(groups, sizeof groups, "%s", argv[3]);
+    snprintf(groups, sizeof groups, "%s", argv[4]);
     for (char *directory = strtok(groups, ":"); directory; directory = strtok(NULL, ":")) {
       char procs[4200];
       snprintf(procs, sizeof procs, "%s/floor", directory);

@@ -183,7 +183,7 @@ static int run_child(void *request) { child(request); }
 /* As vfork(2): a stack of its own, because the parent's frames must survive what the child does with its own. */
 static int spawn_sharing(const struct cl_spawn *request, int *pidfd) {
   _Alignas(16) char stack[64 << 10];
-  int pid = clone(run_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, (void *)request, pidfd);
+  int pid = clone(run_child, stack + sizeof stack, (int)request->namespaces | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, (void *)request, pidfd);
   return CL_RESULT(pid);
 }
 

@@ -67,8 +67,8 @@ public struct SpawnRequest: Sendable {
   public var capabilities: Capabilities?
   public var workingDirectory: String?
   public var checkWorkingDirectory = false
-  /// The child uses this process's memory until its `exec`, and the caller sleeps so long (vfork(2)): saves the copy of
-  /// the page tables. For programs of one thread.
+  /// The child uses this process's memory until its `exec`, and the calling thread sleeps so long (vfork(2)): saves the
+  /// copy of the page tables. Not with ``cgroup`` or ``gate``.
   public var sharesMemory = false
   public var limits: [(resource: Int32, soft: UInt64, hard: UInt64)] = []
   /// A seccomp program, eight bytes an instruction.

@@ -4,5 +4,11 @@
 import ComponentHarness
 import Glibc
 
+// Its first steps change the mounts and the network of the namespaces that it is in: they must be a container's.
+guard getpid() == 1 else {
+  let words = "nodeagent-harness is PID 1 of a container; the agent starts it, and nobody else can\n"
+  _ = words.withCString { write(2, $0, strlen($0)) }
+  exit(64)
+}
 // The container controller's end of the start is descriptor 3; 0, 1 and 2 are the null device.
 exit(Harness.run(channel: 3))

@@ -130,6 +130,58 @@ import Testing
     #expect(try agent.view("web").state == .available)
   }
 
+  /// Processes that wait in the controller to become a container.
+  private static func prepared(_ agent: TestAgent) throws -> [Int32] {
+    try children(of: agent.containerControllerPID).filter {
+      (try? FileSystem.readText("/proc/\($0)/cmdline"))?.hasPrefix("nodeagent-harness\0 ") == true
+    }
+  }
+
+  private static func children(of pid: Int32) throws -> [Int32] {
+    try FileSystem.names(in: "/proc/\(pid)/task").flatMap { thread in
+      ((try? FileSystem.readText("/proc/\(pid)/task/\(thread)/children")) ?? "").split(separator: " ").compactMap {
+        Int32($0)
+      }
+    }
+  }
+
+  private static func untilPrepared(_ agent: TestAgent) throws -> [Int32] {
+    for _ in 0..<500 {
+      let found = try prepared(agent)
+      if found.count >= 4 { return found }
+      usleep(20_000)
+    }
+    return []
+  }
+
+  @Test func `prepared processes end with their controller, and a start does not need them`() throws {
+    let agent = try TestAgent()
+    try agent.importBusybox(command: Self.web.command, Self.web.lines)
+    let first = try Self.untilPrepared(agent)
+    #expect(first.count == 4)
+    for pid in first { kill(pid, SIGKILL) }
+    _ = try agent.call(ContainerMethods.run, ContainerSpec(name: "web", bundle: "bb"))
+    // What ps shows is the container's name.
+    let shown = try FileSystem.readText("/proc/\(try agent.view("web").pid ?? 0)/cmdline")
+    #expect(shown.hasPrefix("nodeagent-harness\0web\0"))
+
+    let second = try Self.untilPrepared(agent)
+    #expect(Set(first).isDisjoint(with: second))
+    let controller = agent.containerControllerPID
+    kill(controller, SIGKILL)
+    try agent.waitForContainerController(after: controller)
+    #expect(try Self.untilPrepared(agent).count == 4)
+    // Not even as zombies.
+    for pid in second { #expect(!FileSystem.exists("/proc/\(pid)"), "process \(pid) is still there") }
+    #expect(try agent.view("web").state == .available)
+  }
+
+  @Test func `the harness does nothing when it is not PID 1`() throws {
+    let result = try Command.run(["\(Host.products)/nodeagent-harness", "x"])
+    #expect(result.code == 64)
+    #expect(result.error.contains("PID 1 of a container"))
+  }
+
   @Test func `a node controller that dies in the middle of many starts leaves nothing behind`() throws {
     let agent = try TestAgent()
     try agent.importBusybox(command: Self.web.command, Self.web.lines)

@@ -183,7 +183,7 @@ enum {
   CL_SPAWN_DEATH_SIGNAL = 1 << 5,  /* SIGKILL when the spawning thread ends */
   CL_SPAWN_CHECK_CWD = 1 << 6,     /* refuse a working directory that is not below the root */
   CL_SPAWN_PAUSE = 1 << 7,         /* do not exec: wait on the gate until it closes, then exit 0 */
-  CL_SPAWN_SHARE_MEMORY = 1 << 8,  /* as vfork(2); without namespaces, cgroup and gate */
+  CL_SPAWN_SHARE_MEMORY = 1 << 8,  /* as vfork(2); without a cgroup and a gate */
 };
 
 struct cl_spawn {

@@ -26,6 +26,8 @@ actor Container {
   private var nextWaiter: UInt64 = 1
   private var sample: (time: UInt64, cpu: UInt64)?
   private var lastPercent: Double?
+  /// Counts the writes of the record.
+  private var revision: UInt64 = 0
   var execs: [UInt64: ExecStart] = [:]
   var nextExec: UInt64 = 1
 
@@ -99,10 +101,8 @@ actor Container {
     return try? await Blocking.run { cgroups.usage(of: name) }
   }
 
-  func oomKills() async -> UInt64 {
-    let (cgroups, name) = (services.cgroups, name)
-    return (try? await Blocking.run { cgroups.oomKills(of: name) }) ?? 0
-  }
+  /// Read here and not on another thread: the file never waits, and whoever waits for the end waits for this.
+  func oomKills() -> UInt64 { services.cgroups.oomKills(of: name) }
 
   /// Of one processor since the last look, or since the start; two looks within 200 ms share an answer.
   private func percent(_ usage: CgroupUsage) -> Double? {
@@ -177,8 +177,19 @@ actor Container {
     waiting = [:]
   }
 
+  /// Behind the answer, and not at all when a later change is written before: until then the run's own record says that
+  /// the container is meant to run.
+  private func saveSoon() {
+    let revision = revision
+    Task {
+      try? await Task.sleep(for: .milliseconds(20))
+      if self.revision == revision { save() }
+    }
+  }
+
   /// What cannot be written now is written with the next change; the container goes on.
   func save(durable: Bool = false) {
+    revision += 1
     do {
       try services.store.write(record, durable: durable)
     } catch {
@@ -216,8 +227,7 @@ actor Container {
       throw problem.code == .internalError || problem.code == .kernelRefused
         ? RPCError(.startFailed, problem.message, data: problem.data) : problem
     }
-    // Behind the answer: until then the run's own record says that it is meant to run.
-    mailbox.post { await self.save() }
+    saveSoon()
     return await view()
   }
 
@@ -356,7 +366,7 @@ actor Container {
     process.forget(services.watcher)
     let status = told == nil ? await reap(process) : told
     // Before the cgroup goes: it alone knows.
-    let oomKills = await oomKills()
+    let oomKills = oomKills()
     self.process = nil
     for exec in execs.values { exec.exited(.signaled(SIGKILL, coreDumped: false)) }
     execs = [:]

@@ -24,7 +24,7 @@ extension Container {
     guard let found = found ?? nil, found.started else {
       launcher.endRecorded(name)
       // Its cgroup is still there, and with it the count of kills for memory.
-      let oomKills = await oomKills()
+      let oomKills = oomKills()
       life = Lifecycle(state: record.state.isRunning ? record.state : .initializing)
       if record.state != .stopping { record.wanted = true }
       await finish(

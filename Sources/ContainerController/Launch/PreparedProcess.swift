@@ -25,6 +25,7 @@ struct PreparedProcess: Sendable {
     request.descriptors = [(null, 0), (null, 1), (null, 2), (theirs, 3)]
     request.namespaces = [.user, .pid, .mount, .uts, .ipc, .network]
     request.newSession = true
+    request.sharesMemory = true
     let all = CapabilitySet.all.rawValue
     request.capabilities = .init(bounding: all, permitted: all, ambient: all)
     child = try request.start()

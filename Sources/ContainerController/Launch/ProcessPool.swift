@@ -9,7 +9,7 @@ import Synchronization
 /// Keeps a few processes prepared, so that a start does not wait for namespaces to be made: the network namespace
 /// alone takes longer than the rest of a start.
 ///
-/// It is filled while no container is being started; when it is empty, a process is prepared on the spot.
+/// It is filled while no more than one container is being started; when it is empty, a process is prepared on the spot.
 final class ProcessPool: Sendable {
   private struct State {
     var ready: [PreparedProcess] = []
@@ -37,7 +37,10 @@ final class ProcessPool: Sendable {
       state.withLock { $0.starts -= 1 }
       fill()
     }
-    return try body(try take() ?? PreparedProcess(harness: harness))
+    let process = try take() ?? PreparedProcess(harness: harness)
+    // Now, while this start waits for the node controller and for PID 1: later it would delay what the caller waits for.
+    fill()
+    return try body(process)
   }
 
   private func take() -> PreparedProcess? {
@@ -52,7 +55,7 @@ final class ProcessPool: Sendable {
   /// Fills the pool in the background.
   func fill() {
     let begin = state.withLock { state in
-      guard !state.isFilling, !state.isClosed, state.starts == 0, state.ready.count < Self.size else { return false }
+      guard !state.isFilling, !state.isClosed, state.starts <= 1, state.ready.count < Self.size else { return false }
       state.isFilling = true
       return true
     }
@@ -68,7 +71,7 @@ final class ProcessPool: Sendable {
     }
   }
 
-  private func hasRoom() -> Bool { state.withLock { !$0.isClosed && $0.starts == 0 && $0.ready.count < Self.size } }
+  private func hasRoom() -> Bool { state.withLock { !$0.isClosed && $0.starts <= 1 && $0.ready.count < Self.size } }
 
   private func add(_ process: PreparedProcess) {
     let isKept = state.withLock { state in
