@@ -13,6 +13,7 @@ BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-de
 RUN_PACKAGES := busybox-static mmdebstrap zstd
 TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl
 BENCH_PACKAGES := runc bubblewrap
+DEB_PACKAGES := build-essential debhelper dpkg-dev fakeroot lintian
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 ROOT ?= $(CURDIR)/.run
@@ -26,7 +27,7 @@ if [ -n "$$missing" ]; then echo "installing$$missing"; \
   $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 endef
 
-.PHONY: help setup build run down test vm-test lint format bench examples docs clean
+.PHONY: help setup build run down test deb vm-test lint format bench examples docs clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +56,12 @@ test: setup ## Run all tests; those that need root are skipped without it.
 	@$(call install,$(TEST_PACKAGES))
 	swift build --build-tests
 	swift test --skip-build
+
+deb: setup ## Build the Debian package into .build/deb/, and look at it with lintian.
+	@$(call install,$(DEB_PACKAGES))
+	swift package resolve
+	Packaging/build-deb .build/deb
+	lintian --pedantic --display-info --fail-on error,warning,info,pedantic .build/deb/nodeagent_*.changes
 
 vm-test: build examples ## Try the release in a virtual machine with systemd and cgroup v2.
 	@$(call install,$(VM_PACKAGES))

@@ -18,9 +18,18 @@ public final class ContainerController: Sendable {
   private let bundles: BundleStore
   private let registry: ContainerRegistry
   private let pool: ProcessPool
+  private let manager: ServiceManager
+  private let isShuttingDown: @Sendable () -> Bool
 
-  /// - Parameter cgroups: where the node controller makes the containers' groups, for reading.
-  public init(instance: Instance, cgroups: any CgroupHierarchy, unifiedCgroups: Bool, logger: Logger) throws {
+  /// - Parameters:
+  ///   - cgroups: where the node controller makes the containers' groups, for reading.
+  ///   - isShuttingDown: true when the machine is being shut down; asked when this controller is told to end.
+  public init(
+    instance: Instance, cgroups: any CgroupHierarchy, unifiedCgroups: Bool, manager: ServiceManager,
+    isShuttingDown: @escaping @Sendable () -> Bool, logger: Logger
+  ) throws {
+    self.manager = manager
+    self.isShuttingDown = isShuttingDown
     self.instance = instance
     self.logger = logger
     umask(0o077)
@@ -35,7 +44,7 @@ public final class ContainerController: Sendable {
       harness: SharedDescriptor(try FileSystem.open(harness, flags: FileSystem.pathOnly)), logger: logger)
     let launcher = Launcher(
       instance: instance, host: host, watcher: watcher, pool: pool,
-      unifiedCgroups: unifiedCgroups, nameServers: Self.nameServers(), faults: faults)
+      unifiedCgroups: unifiedCgroups, faults: faults)
     registry = ContainerRegistry(
       services: ContainerServices(
         host: host, launcher: launcher, watcher: watcher, store: ContainerFileStore(instance: instance),
@@ -43,20 +52,14 @@ public final class ContainerController: Sendable {
       bundles: bundles)
   }
 
-  private static func nameServers() -> [String] {
-    ((try? FileSystem.readText("/etc/resolv.conf", limit: 64 << 10)) ?? "").split(separator: "\n")
-      .map(String.init).filter { $0.hasPrefix("nameserver ") || $0.hasPrefix("search ") || $0.hasPrefix("options ") }
-  }
-
   /// How a run ends.
-  public enum End: Sendable {
+  public enum Order: Sendable {
     case keepContainers
     case stopContainers
   }
 
-  /// Serves on a listening socket until `ends` says how to end.
-  public func run(_ listening: consuming Descriptor, ends: AsyncStream<End>) async throws {
-    let shared = SharedDescriptor(listening)
+  /// Serves on a listening socket until one of `orders` says how to end.
+  public func run(_ listening: SharedDescriptor, orders: AsyncStream<Order>) async throws {
     let inventory = try await host.call(HostMethods.inventory, Empty())
     try await bundles.load(templates: inventory.templates)
     try await registry.load(inventory)
@@ -66,25 +69,42 @@ public final class ContainerController: Sendable {
     addBundleMethods(to: &router)
     addTopics(to: &router)
     let server = try RPCServer(router: router, policy: RolePolicy(operatorGIDs: [getgid()]), logger: logger)
-    try await server.start(try shared.duplicate())
-    Self.notifyReady()
+    try await server.start(try listening.duplicate())
     pool.fill()
+    try manager.ready(status: await registry.summary)
     logger.info("available")
-    for await end in ends {
-      logger.info("stopping", metadata: ["containers": end == .keepContainers ? "kept" : "stopped"])
-      if end == .stopContainers { await registry.stopAll() }
+    let background = [
+      Task { await self.keepStatus() },
+      Task { [manager, logger, instance] in
+        await Watchdog.run(manager, logger: logger) {
+          _ = try RPCClient(path: instance.containerSocket).call(ContainerMethods.list, .init(names: []))
+        }
+      },
+    ]
+    for await order in orders {
+      try manager.stopping()
+      await end(order)
       break
     }
+    for task in background { task.cancel() }
     await server.stop()
     pool.close()
   }
 
-  /// Tells the supervisor (sd_notify(3)).
-  private static func notifyReady() {
-    guard let path = getenv("NOTIFY_SOCKET").map({ String(cString: $0) }),
-      let socket = try? UnixSocket.connect(path, kind: .datagram)
-    else { return }
-    try? UnixSocket.send(Array("READY=1".utf8), to: socket.raw)
+  private func end(_ order: Order) async {
+    let isShuttingDown = isShuttingDown
+    let lastBoot = order == .keepContainers ? (try? await Blocking.run { isShuttingDown() }) ?? false : false
+    logger.info(
+      "stopping",
+      metadata: ["containers": order == .stopContainers ? "stopped" : lastBoot ? "stopped until boot" : "kept"])
+    if order == .stopContainers || lastBoot { await registry.stopAll(untilBoot: lastBoot) }
+  }
+
+  /// Keeps the line that `systemctl status` shows.
+  private func keepStatus() async {
+    for await event in events.stream(.init()) where event.kind == "container" && !Task.isCancelled {
+      try? manager.status(await registry.summary)
+    }
   }
 
   // MARK: - Methods

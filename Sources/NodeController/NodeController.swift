@@ -17,15 +17,17 @@ public final class NodeController: Sendable {
   private let lock: SharedDescriptor
   private let identity: ControllerIdentity
   private let number: InstanceNumber
-  private let cgroups: any CgroupHierarchy
   private let broker: HostBroker
-  private let containers: Subsystem
+  private let containers: any ManagedSubsystem
+  private let manager: ServiceManager
   private let notify: NotifySocket
 
   /// Claims the instance.
   ///
+  /// - Parameter containerUnit: the systemd unit that runs the container controller; `nil`: this process does.
   /// - Throws: `already exists` when another node controller has it.
-  public init(instance: Instance, logger: Logger) throws {
+  public init(instance: Instance, containerUnit: String? = nil, manager: ServiceManager, logger: Logger) throws {
+    self.manager = manager
     self.instance = instance
     self.logger = logger
     umask(0o022)
@@ -44,11 +46,16 @@ public final class NodeController: Sendable {
       try FileSystem.makeDirectory(directory, mode: 0o700)
       try FileSystem.owner(directory, uid: identity.uid, gid: identity.gid)
     }
-    cgroups = try AgentCgroup.prepare(for: instance)
+    let scope = try AgentCgroup.scope(for: instance)
+    let cgroups = try AgentCgroup.prepare(for: instance, scope: scope)
     broker = try HostBroker(
-      instance: instance, number: number, controller: identity, cgroups: cgroups, logger: logger)
+      instance: instance, number: number, controller: identity, cgroups: cgroups, scope: scope, logger: logger)
     let notifyPath = "\(instance.runDirectory)/notify"
     notify = try NotifySocket(path: notifyPath, group: identity.gid)
+    if let containerUnit {
+      containers = UnitSubsystem(unit: containerUnit, name: "container-controller", identity: identity, logger: logger)
+      return
+    }
     containers = Subsystem(
       .init(
         name: "container-controller",
@@ -69,44 +76,75 @@ public final class NodeController: Sendable {
   }
 
   /// How a run ends.
-  public enum End: Sendable {
+  public enum Order: Sendable {
     case keepContainers
     case stopContainers
+    /// Not an end: compares the kernel's firewall with what should be there, and mends it.
+    case reload
   }
 
   /// Serves until it is told to end: by `node.shutdown`, or by `signals`.
-  public func run(signals: AsyncStream<End>, started: @Sendable (SubsystemView) -> Void) async throws {
-    let (ends, end) = AsyncStream.makeStream(of: End.self)
+  ///
+  /// - Parameter listening: the socket, where the service manager has made it.
+  public func run(
+    signals: AsyncStream<Order>, listening given: SharedDescriptor?, started: @Sendable (SubsystemView) -> Void
+  ) async throws {
+    let (orders, order) = AsyncStream.makeStream(of: Order.self)
     var router = RPCRouter(
       title: APIDocument.node.title, summary: APIDocument.node.summary, version: AgentVersion.current)
-    addMethods(to: &router) { end.yield($0) }
+    addMethods(to: &router) { order.yield($0) }
     let policy = RolePolicy(operatorGIDs: [identity.gid], containerControllerUID: identity.uid)
     let server = try RPCServer(router: router, policy: policy, logger: logger)
     try notify.listen { [containers] sender in Task { await containers.ready(from: sender) } }
-    let listening = try AgentSocket.listen(instance.nodeSocket, group: identity.gid)
+    let listening = try given ?? AgentSocket.listen(instance.nodeSocket, group: identity.gid)
     try await server.start(try listening.duplicate())
     await containers.start()
     await containers.waitUntilSettled()
     started(await containers.view)
+    try manager.ready(status: Self.status)
+    let watchdog = Task { [manager, logger, instance] in
+      await Watchdog.run(manager, logger: logger) {
+        _ = try RPCClient(path: instance.nodeSocket).call(NodeMethods.info)
+      }
+    }
     logger.info("available", metadata: ["root": "\(instance.root)", "instance": "\(number.value)"])
 
-    let forwarding = Task { for await signal in signals { end.yield(signal) } }
-    var how = End.keepContainers
-    for await asked in ends {
+    let forwarding = Task { for await signal in signals { order.yield(signal) } }
+    var how = Order.keepContainers
+    for await asked in orders {
+      if asked == .reload {
+        try await reload()
+        continue
+      }
       how = asked
       break
     }
     forwarding.cancel()
+    watchdog.cancel()
+    try manager.stopping()
     logger.info("stopping", metadata: ["containers": how == .keepContainers ? "kept" : "stopped"])
     await containers.stop(signal: how == .keepContainers ? SIGTERM : SIGINT)
     await server.stop()
     if how == .stopContainers { try await Blocking.run { [broker] in try broker.shutDown() } }
-    for path in [instance.nodeSocket, instance.containerSocket, "\(instance.runDirectory)/notify"] {
-      try FileSystem.remove(path)
-    }
+    // A socket that the service manager made is the service manager's.
+    let sockets = given == nil ? [instance.nodeSocket, instance.containerSocket] : []
+    for path in sockets + ["\(instance.runDirectory)/notify"] { try FileSystem.remove(path) }
   }
 
-  private func addMethods(to router: inout RPCRouter, end: @escaping @Sendable (End) -> Void) {
+  private static let status = "serving node.sock"
+
+  private func reload() async throws {
+    try manager.reloading()
+    do {
+      try await Blocking.run { [broker] in try broker.synchroniseFirewall() }
+      logger.info("reloaded")
+    } catch {
+      logger.error("cannot mend the firewall", metadata: ["error": "\(error)"])
+    }
+    try manager.ready(status: Self.status)
+  }
+
+  private func addMethods(to router: inout RPCRouter, order: @escaping @Sendable (Order) -> Void) {
     router.on(NodeMethods.info) { [self] _, _ in
       let release = try FileSystem.readText("/proc/sys/kernel/osrelease")
       return NodeInfo(
@@ -119,12 +157,11 @@ public final class NodeController: Sendable {
       return try await Blocking.run { doctor.examine() }
     }
     router.on(NodeMethods.shutdown) { _, params in
-      end(params.keepContainers == true ? .keepContainers : .stopContainers)
+      order(params.keepContainers == true ? .keepContainers : .stopContainers)
       return Empty()
     }
     router.onStream(HostMethods.open) { [self] context, _ in
-      // Only the process that was started for it: the uid alone could be another program's of that user.
-      guard await containers.pid == context.peer.credentials.pid else {
+      guard await containers.isProcess(context.peer) else {
         throw RPCError(.permissionDenied, "host calls are for the running container controller only")
       }
       let session = HostSession(broker: broker, peer: context.peer, logger: logger)

@@ -19,7 +19,7 @@ struct NodeAgent: ParsableCommand {
       --generate-completion-script bash|zsh|fish.
       """,
     version: AgentVersion.current,
-    subcommands: [NodeControllerDaemon.self, ContainerControllerDaemon.self, Unpack.self, API.self],
+    subcommands: [NodeControllerDaemon.self, ContainerControllerDaemon.self, Unpack.self, ClaimIDs.self, API.self],
     groupedSubcommands: [
       CommandGroup(name: "Agent", subcommands: [Up.self, Down.self, DoctorCommand.self, RPC.self]),
       CommandGroup(

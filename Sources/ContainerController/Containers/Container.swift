@@ -126,8 +126,19 @@ actor Container {
     try await mailbox.perform { try await self.doStart(correlation: correlation, byPolicy: false) }
   }
 
-  func stop(timeout: Int64?, correlation: String?) async throws -> ContainerView {
-    try await mailbox.perform { try await self.doStop(timeout: timeout, correlation: correlation) }
+  /// `untilBoot`: the machine goes down, and whether it is started again after the boot stays as it is.
+  func stop(timeout: Int64?, untilBoot: Bool = false, correlation: String?) async throws -> ContainerView {
+    try await mailbox.perform {
+      let wanted = await self.record.wanted
+      let view = try await self.doStop(timeout: timeout, correlation: correlation)
+      if untilBoot, wanted { await self.wantAfterBoot() }
+      return view
+    }
+  }
+
+  private func wantAfterBoot() {
+    record.wanted = true
+    save(durable: true)
   }
 
   func restart(timeout: Int64?, correlation: String?) async throws -> ContainerView {

@@ -167,14 +167,23 @@ actor ContainerRegistry {
     }
   }
 
-  /// Stops all containers, side by side.
-  func stopAll() async {
+  /// One line for the service manager.
+  var summary: String {
+    get async {
+      var running = 0
+      for container in containers.values where await container.state.isRunning { running += 1 }
+      return "\(running) of \(containers.count) containers run"
+    }
+  }
+
+  /// Stops all containers, side by side. `untilBoot`: those that run now are meant to run after the next boot, too.
+  func stopAll(untilBoot: Bool) async {
     await withTaskGroup(of: Void.self) { group in
       for container in containers.values {
         let logger = services.logger
         group.addTask {
           do {
-            _ = try await container.stop(timeout: nil, correlation: nil)
+            _ = try await container.stop(timeout: nil, untilBoot: untilBoot, correlation: nil)
           } catch {
             logger.error("cannot stop", metadata: ["container": "\(container.name)", "error": "\(error)"])
           }

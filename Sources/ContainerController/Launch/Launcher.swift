@@ -15,7 +15,6 @@ struct Launcher: Sendable {
   let watcher: DescriptorWatcher
   let pool: ProcessPool
   let unifiedCgroups: Bool
-  let nameServers: [String]
   let faults: FaultPoint
 
   func runDirectory(_ name: String) -> String { "\(instance.controllerRun)/\(name)" }
@@ -126,8 +125,15 @@ struct Launcher: Sendable {
   {
     LaunchInput(
       name: name, descriptor: record.descriptor, spec: record.spec, resources: record.resources, address: address,
-      nameServers: nameServers, unifiedCgroups: unifiedCgroups, seccomp: try SeccompCompiler.defaultProgram(),
+      nameServers: record.network == .private ? Self.nameServers() : [], unifiedCgroups: unifiedCgroups,
+      seccomp: try SeccompCompiler.defaultProgram(),
       cgroupEntrances: cgroupEntrances)
+  }
+
+  /// As the host has them now.
+  private static func nameServers() -> [String] {
+    ((try? FileSystem.readText("/etc/resolv.conf", limit: 64 << 10)) ?? "").split(separator: "\n")
+      .map(String.init).filter { $0.hasPrefix("nameserver ") || $0.hasPrefix("search ") || $0.hasPrefix("options ") }
   }
 
   // MARK: - Adoption

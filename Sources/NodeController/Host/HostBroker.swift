@@ -28,6 +28,7 @@ final class HostBroker: Sendable {
   let templates: TemplateFiles
   let network: NodeNetwork
   private let cgroups: any CgroupHierarchy
+  private let scope: ContainersScope?
   private let roots = RootFileSystem(kernel: LiveKernel())
   private let state = Mutex(State())
   private let logger: Logger
@@ -35,10 +36,11 @@ final class HostBroker: Sendable {
 
   init(
     instance: Instance, number: InstanceNumber, controller: ControllerIdentity, cgroups: any CgroupHierarchy,
-    logger: Logger
+    scope: ContainersScope?, logger: Logger
   ) throws {
     self.instance = instance
     self.cgroups = cgroups
+    self.scope = scope
     self.logger = logger
     files = ContainerFiles(instance: instance, firstUID: number.firstUID, controller: controller)
     templates = TemplateFiles(instance: instance, firstUID: number.firstUID)
@@ -67,10 +69,7 @@ final class HostBroker: Sendable {
       $0.slots = slots
       $0.records = records
     }
-    try network.table.synchronise(
-      records.values.flatMap { record in
-        record.publications.map { ($0.proto.rawValue, $0.hostPort, record.address ?? "", $0.port) }
-      })
+    try synchroniseFirewall()
     for name in cgroups.list() where slots[name] == nil {
       logger.warning("removing a cgroup that belongs to no container", metadata: ["cgroup": "\(name)"])
       try endCgroup(name)
@@ -79,6 +78,15 @@ final class HostBroker: Sendable {
       logger.warning("removing an interface that belongs to no container", metadata: ["slot": "\(slot)"])
       try network.unplug(slot: slot)
     }
+  }
+
+  /// Compares the kernel's table with the records, and mends it.
+  func synchroniseFirewall() throws {
+    let records = state.withLock { $0.records }
+    try network.table.synchronise(
+      records.values.flatMap { record in
+        record.publications.map { ($0.proto.rawValue, $0.hostPort, record.address ?? "", $0.port) }
+      })
   }
 
   // MARK: - Calls
@@ -141,6 +149,7 @@ final class HostBroker: Sendable {
     return try exclusively(call.name) {
       do {
         try child.map(first: files.firstUID(slot: slot), count: ContainerFiles.rangeSize)
+        try scope?.ensure()
         try cgroups.create(call.name, limits: call.limits)
         let entrances = try cgroups.entrances(to: call.name)
         if entrances == nil { try cgroups.attach(child.pid, to: call.name) }
@@ -297,5 +306,6 @@ final class HostBroker: Sendable {
     for (name, slot) in state.withLock({ $0.slots }) { try exclusively(name) { try takeBack(name, slot: slot) } }
     try network.remove()
     try cgroups.removeBase()
+    try scope?.end()
   }
 }

@@ -12,7 +12,12 @@ public enum AgentCgroup {
   private static func file(_ instance: Instance) -> String { "\(instance.runDirectory)/cgroup" }
 
   /// For the node controller: decides and remembers.
-  static func prepare(for instance: Instance) throws -> any CgroupHierarchy {
+  static func prepare(for instance: Instance, scope: ContainersScope?) throws -> any CgroupHierarchy {
+    if let scope {
+      try scope.ensure()
+      try FileSystem.replace(file(instance), with: Array("0::\(scope.path)\n".utf8), mode: 0o644)
+      return try open(instance)
+    }
     if let known = try? open(instance), !known.list().isEmpty { return known }
     let own = try FileSystem.readText("/proc/self/cgroup")
     try FileSystem.replace(file(instance), with: Array(own.utf8), mode: 0o644)
@@ -22,6 +27,14 @@ public enum AgentCgroup {
     }
     if layout.mode == .unified, let directory = layout.unified { try leave(directory, instance) }
     return try open(instance)
+  }
+
+  /// The scope for containers where systemd runs this process as a service with cgroup v2.
+  static func scope(for instance: Instance) throws -> ContainersScope? {
+    guard ServiceManager().isThere, Systemctl.isThere else { return nil }
+    let own = try FileSystem.readText("/proc/self/cgroup")
+    guard try layout(own).mode == .unified, own.contains(".service\n") else { return nil }
+    return ContainersScope(instance: instance, mount: "/sys/fs/cgroup")
   }
 
   /// The instance's cgroups as the node controller has decided.

@@ -10,7 +10,7 @@ import LinuxKernel
 ///
 /// It is claimed by a lock on a file in `/run/lock/nodeagent`, kept for the life of the node controller, and remembered
 /// in the instance's state directory: files on disk belong to its uids.
-final class InstanceNumber: Sendable {
+public final class InstanceNumber: Sendable {
   static let count = 28
   let value: Int
   private let lock: SharedDescriptor
@@ -23,7 +23,7 @@ final class InstanceNumber: Sendable {
   /// The first uid of the instance; 1,024 ranges of 65,536 follow. They lie where systemd's uid table has containers
   /// (its UIDS-GIDS document), above `/etc/subuid` as distributions fill it, and are positive for programs that take
   /// ids for signed numbers.
-  var firstUID: UInt32 { 0x1000_0000 + UInt32(value) * 0x400_0000 }
+  var firstUID: UInt32 { Self.range(value).lowerBound }
   /// `10.128.0.0/16` and up.
   var pool: IPv4Pool { IPv4Pool(second: UInt8(128 + value)) }
   var bridge: String { "na\(value)" }
@@ -45,15 +45,48 @@ final class InstanceNumber: Sendable {
       return claimed
     }
     let routes = (try? FileSystem.readText("/proc/net/route")) ?? ""
+    let subordinates = ["/etc/subuid", "/etc/subgid"].map { (try? FileSystem.readText($0)) ?? "" }.joined(
+      separator: "\n")
     let start = Int(UInt32(instance.id, radix: 16) ?? 0) % count
     for offset in 0..<count {
       let number = (start + offset) % count
       guard !IPv4Pool(second: UInt8(128 + number)).overlaps(routeTable: routes) else { continue }
+      guard !overlaps(range(number), subordinates: subordinates) else { continue }
       guard let claimed = try take(number, for: instance, checkOwner: true) else { continue }
       try FileSystem.replace(remembered, with: Array("\(number)\n".utf8), mode: 0o644, durable: true)
       return claimed
     }
     throw RPCError(.noSpace, "all \(count) instance numbers of this machine are taken; see \(directory)")
+  }
+
+  /// The uids of an instance, chosen now if they have not been; for the package, which enters them in `/etc/subuid`.
+  public static func identities(of instance: Instance) throws -> ClosedRange<UInt32> {
+    try FileSystem.makeDirectories(instance.stateDirectory, mode: 0o755)
+    let remembered = "\(instance.stateDirectory)/instance"
+    // A running agent holds the lock, and has written what it holds.
+    if let text = try? FileSystem.readText(remembered, limit: 16), let number = Int(text.filter(\.isNumber)),
+      (0..<count).contains(number)
+    {
+      return range(number)
+    }
+    return range(try claim(for: instance).value)
+  }
+
+  private static func range(_ number: Int) -> ClosedRange<UInt32> {
+    let first = 0x1000_0000 + UInt32(number) * 0x400_0000
+    return first...(first + 0x3ff_ffff)
+  }
+
+  /// True when somebody else's range in `/etc/subuid` or `/etc/subgid` (subuid(5)) meets this one.
+  static func overlaps(_ range: ClosedRange<UInt32>, subordinates text: String) -> Bool {
+    text.split(separator: "\n").contains { line in
+      let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+      guard fields.count == 3, fields[0] != "nodeagent-container", let first = UInt32(fields[1]),
+        let count = UInt32(fields[2]), count > 0
+      else { return false }
+      let (last, overflow) = first.addingReportingOverflow(count - 1)
+      return range.overlaps(first...(overflow ? .max : last))
+    }
   }
 
   /// `nil` when another instance holds the number or has files that belong to its uids.

@@ -9,7 +9,7 @@ import LinuxKernel
 import Logging
 
 /// A program that the node controller starts, waits for, restarts and stops: an actor around ``SubsystemMachine``.
-actor Subsystem {
+actor Subsystem: ManagedSubsystem {
   struct Configuration: Sendable {
     var name: String
     var arguments: [String]
@@ -55,26 +55,23 @@ actor Subsystem {
       restarts: machine.restarts, reason: reason)
   }
 
-  var pid: Int32? { process?.pidfd.pid }
+  func isProcess(_ peer: Peer) -> Bool { process?.pidfd.pid == peer.credentials.pid }
 
   func start() {
     if adopt() { return }
     perform(machine.apply(.startAsked))
   }
 
-  /// The notification `READY=1` came from `sender`.
   func ready(from sender: Int32) {
     guard sender == process?.pidfd.pid else { return }
     perform(machine.apply(.ready))
     resumeWaiters()
   }
 
-  /// Returns once it is available or has failed its first start.
   func waitUntilSettled() async {
     if machine.state == .starting { await withCheckedContinuation { waiting.append($0) } }
   }
 
-  /// Stops it; returns when it has ended. `signal` says how.
   func stop(signal: Int32) async {
     stopSignal = signal
     perform(machine.apply(.stopAsked))

@@ -13,6 +13,7 @@ struct Down: ParsableCommand {
 
   func run() throws {
     try reporting {
+      let instance = try options.instance
       let client = try options.node()
       let pid = try client.call(NodeMethods.info).pid
       let process = try Pidfd(opening: pid)
@@ -20,6 +21,8 @@ struct Down: ParsableCommand {
       guard try process.waitForEnd(milliseconds: 120_000) else {
         throw RPCError(.deadlineExceeded, "the agent (pid \(pid)) has not ended within two minutes; its log says why")
       }
+      // Or its sockets would start it again.
+      if SystemdService.runs(instance) { try SystemdService.stop() }
       print("nodeagent is down\(keepContainers ? "; its containers go on" : "")")
     }
   }

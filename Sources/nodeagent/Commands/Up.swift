@@ -11,7 +11,7 @@ import NodeController
 struct Up: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Start the agent.",
-    discussion: "Needs root. Where systemd runs the installed package, use systemctl start nodeagent instead.")
+    discussion: "Needs root. The installed package is started by systemd, also when this command asks for it.")
   @OptionGroup var options: InstanceOptions
   @Flag(name: .shortAndLong, help: "Stay in the foreground and log to stderr.") var foreground = false
 
@@ -28,6 +28,10 @@ struct Up: ParsableCommand {
       }
       if let client = try? RPCClient(path: instance.nodeSocket), let info = try? client.call(NodeMethods.info) {
         throw RPCError(.alreadyExists, "the agent runs already, with pid \(info.pid)")
+      }
+      if SystemdService.runs(instance) {
+        try SystemdService.start()
+        return print("nodeagent is up; log: journalctl -u nodeagent -u nodeagent-container")
       }
       let outcome = try start(instance)
       guard outcome == "ok" else {

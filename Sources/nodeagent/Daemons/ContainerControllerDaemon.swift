@@ -17,18 +17,20 @@ struct ContainerControllerDaemon: ParsableCommand {
 
   func run() throws {
     try reporting {
-      guard getenv("LISTEN_FDS") != nil else {
+      let manager = ServiceManager()
+      guard let listening = try ListenDescriptors.take().sockets.first?.socket else {
         throw ValidationError("the container controller is started by the node controller; use nodeagent up")
       }
       let instance = try options.instance
       let signals = try DaemonSignals.stream([
-        (SIGTERM, ContainerController.End.keepContainers), (SIGINT, .stopContainers),
+        (SIGTERM, ContainerController.Order.keepContainers), (SIGINT, .stopContainers),
       ])
       let layout = try AgentCgroup.layout(try FileSystem.readText("\(instance.runDirectory)/cgroup"))
       let controller = try ContainerController(
         instance: instance, cgroups: try AgentCgroup.open(instance), unifiedCgroups: layout.mode == .unified,
-        logger: DaemonLog.make("container-controller"))
-      try runBlocking { try await controller.run(Descriptor(owning: 3), ends: signals) }
+        manager: manager, isShuttingDown: { Systemctl.isShuttingDown() }, logger: DaemonLog.make("container-controller")
+      )
+      try runBlocking { try await controller.run(listening, orders: signals) }
     }
   }
 }

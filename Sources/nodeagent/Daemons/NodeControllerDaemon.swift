@@ -15,11 +15,13 @@ struct NodeControllerDaemon: ParsableCommand {
   @OptionGroup var options: InstanceOptions
   @Option(help: ArgumentHelp("Tell the outcome of the start on this descriptor.", visibility: .hidden))
   var readyDescriptor: Int32?
+  @Option(help: ArgumentHelp("The systemd unit of the container controller.", visibility: .hidden))
+  var containerUnit: String?
 
   func run() throws {
     try reporting {
       do {
-        try Self.serve(try options.instance) { view in
+        try Self.serve(try options.instance, containerUnit: containerUnit) { view in
           tell(
             view.state == .available
               ? "ok" : "the container controller does not start: \(view.reason ?? "no reason known")")
@@ -38,13 +40,18 @@ struct NodeControllerDaemon: ParsableCommand {
     close(readyDescriptor)
   }
 
-  static func serve(_ instance: Instance, started: @escaping @Sendable (SubsystemView) -> Void) throws {
+  static func serve(
+    _ instance: Instance, containerUnit: String? = nil, started: @escaping @Sendable (SubsystemView) -> Void
+  ) throws {
+    let manager = ServiceManager()
+    let sockets = try ListenDescriptors.take()
     try NodePrivileges.drop()
     try NodeNamespace.enter()
     let signals = try DaemonSignals.stream([
-      (SIGTERM, NodeController.End.keepContainers), (SIGINT, .stopContainers),
+      (SIGTERM, NodeController.Order.keepContainers), (SIGINT, .stopContainers), (SIGHUP, .reload),
     ])
-    let controller = try NodeController(instance: instance, logger: DaemonLog.make("node-controller"))
-    try runBlocking { try await controller.run(signals: signals, started: started) }
+    let controller = try NodeController(
+      instance: instance, containerUnit: containerUnit, manager: manager, logger: DaemonLog.make("node-controller"))
+    try runBlocking { try await controller.run(signals: signals, listening: sockets["node"], started: started) }
   }
 }
