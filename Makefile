@@ -13,7 +13,7 @@ BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-de
 RUN_PACKAGES := busybox-static mmdebstrap zstd
 TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl
 BENCH_PACKAGES := runc bubblewrap
-DEB_PACKAGES := build-essential debhelper dpkg-dev fakeroot lintian
+DEB_PACKAGES := build-essential debhelper dh-apparmor dpkg-dev fakeroot lintian
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 ROOT ?= $(CURDIR)/.run
@@ -63,9 +63,11 @@ deb: setup ## Build the Debian package into .build/deb/, and look at it with lin
 	Packaging/build-deb .build/deb
 	lintian --pedantic --display-info --fail-on error,warning,info,pedantic .build/deb/nodeagent_*.changes
 
-vm-test: build examples ## Try the release in a virtual machine with systemd and cgroup v2.
+vm-test: deb examples ## Try the package in a virtual machine with systemd and cgroup v2.
 	@$(call install,$(VM_PACKAGES))
-	@$(SUDO) Tests/vm/run .build/release Packaging/examples/out .build/vm
+	Packaging/build-deb .build/deb 0.1.0+next1 > .build/deb/next.log 2>&1 || { tail -20 .build/deb/next.log; exit 1; }
+	swift build --build-tests
+	@$(SUDO) Tests/vm/run .build/deb/nodeagent_0.1.0_amd64.deb .build/deb/nodeagent_0.1.0+next1_amd64.deb Packaging/examples/out .build/debug .build/vm
 
 lint: ## Check the format, warnings in C, and the SPDX headers.
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -87,6 +88,20 @@ static int restrict_capabilities(const struct cl_spawn *request) {
   return 0;
 }
 
+/* Asks AppArmor for a profile at the next exec (aa_change_onexec(2)). */
+static int change_profile(int proc, const char *profile) {
+  char text[256] = "exec ";
+  size_t length = strlen(profile);
+  if (length + 5 > sizeof text) return -ENAMETOOLONG;
+  memcpy(text + 5, profile, length);
+  int fd = openat(proc, "thread-self/attr/apparmor/exec", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  ssize_t written = write(fd, text, length + 5);
+  int error = errno;
+  close(fd);
+  return written == (ssize_t)(length + 5) ? 0 : -error;
+}
+
 _Noreturn static void child(const struct cl_spawn *request) {
   int executable = request->executable, report = request->report, gate = request->gate;
 
@@ -110,6 +125,11 @@ _Noreturn static void child(const struct cl_spawn *request) {
     while (pass_gate(kept)) {
     }
     _exit(0);
+  }
+
+  if (request->profile) {
+    int failure = change_profile(request->proc, request->profile);
+    if (failure < 0) fail(request, report, CL_STEP_PROFILE, -failure);
   }
 
   /* Before the wait: the child has inherited the gate's other end too, and would never see it close. */

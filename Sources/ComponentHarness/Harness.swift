@@ -20,6 +20,8 @@ public struct Harness: ~Copyable {
   private let plan: LaunchPlan
   private var notify: SharedDescriptor?
   private let terminals: SharedDescriptor
+  /// The AppArmor profile of what is started, with the container's `/proc` as it was before anything could cover it.
+  private let profile: (name: String, proc: SharedDescriptor)?
   private var workload: Int32 = -1
   private var ready = false
   private var ending: ExitStatus?
@@ -90,6 +92,13 @@ public struct Harness: ~Copyable {
     // Held from before the workload's first instruction, so that no path of the container is trusted later.
     let terminals = SharedDescriptor(
       try FileSystem.open("/dev/pts", flags: FileSystem.pathOnly | O_DIRECTORY | O_NOFOLLOW))
+    let profile =
+      plan.profile.isEmpty
+      ? nil
+      : (
+        name: plan.profile,
+        proc: SharedDescriptor(try FileSystem.open("/proc", flags: FileSystem.pathOnly | O_DIRECTORY | O_NOFOLLOW))
+      )
     let notify =
       plan.readiness == .notify
       ? SharedDescriptor(try UnixSocket.bind(abstract: "@nodeagent/notify", kind: .datagram)) : nil
@@ -103,9 +112,11 @@ public struct Harness: ~Copyable {
     self.plan = plan
     self.signals = signals
     self.terminals = terminals
+    self.profile = profile
     self.notify = notify
     state = descriptors[1]
-    log = LogSegments(directory: descriptors[1].raw, settings: plan.log)
+    let journal = plan.journal.isEmpty ? nil : descriptors.last.map { JournalSender(socket: $0, fields: plan.journal) }
+    log = LogSegments(directory: descriptors[1].raw, settings: plan.log, journal: journal)
     channels = ControlChannels(first: Descriptor(owning: channel), listener: listener)
   }
 
@@ -275,7 +286,7 @@ public struct Harness: ~Copyable {
       if workload.terminal {
         let terminal = try openTerminal()
         let process = try WorkloadStart.start(
-          workload, input: terminal.slave, output: terminal.slave, error: terminal.slave)
+          workload, profile: profile, input: terminal.slave, output: terminal.slave, error: terminal.slave)
         execs[process] = id
         channels.send(.execStarted(id: id), to: channel, descriptors: [terminal.master])
       } else {
@@ -284,7 +295,7 @@ public struct Harness: ~Copyable {
             stage: "placing its descriptors", error: SyscallError(call: "exec", object: "descriptors", errno: EBADF))
         }
         let process = try WorkloadStart.start(
-          workload, input: files[0], output: files[1], error: files[2])
+          workload, profile: profile, input: files[0], output: files[1], error: files[2])
         execs[process] = id
         channels.send(.execStarted(id: id), to: channel)
       }
@@ -315,7 +326,7 @@ public struct Harness: ~Copyable {
     var workload = plan.workload
     if plan.readiness == .notify { workload.environment.append("NOTIFY_SOCKET=@nodeagent/notify") }
     self.workload = try WorkloadStart.start(
-      workload, input: null, output: out.writing, error: errors.writing)
+      workload, profile: profile, input: null, output: out.writing, error: errors.writing)
     output = [OutputPipe(out.reading, stream: .out), OutputPipe(errors.reading, stream: .error)]
   }
 }

@@ -26,16 +26,19 @@ public struct LogSegments: ~Copyable {
   private var buffer: [UInt8] = []
   private var lost: UInt64 = 0
   private var lastError = ""
+  private var journal: JournalSender?
 
   /// `directory` is borrowed and must outlive this value.
-  public init(directory: Int32, settings: LaunchPlan.Log) {
+  public init(directory: Int32, settings: LaunchPlan.Log, journal: JournalSender? = nil) {
     self.directory = directory
+    self.journal = journal
     self.settings = settings
   }
 
   /// Adds an event; it reaches the file with the next ``flush()``.
   public mutating func append(_ text: some Collection<UInt8>, stream: LogStream, partial: Bool, time: Int64) {
     LogLine.encode(text, stream: stream, partial: partial, time: time, to: &buffer)
+    journal?.send(text, stream: stream)
   }
 
   /// Writes what was added. When the disk is full the events are counted as lost, and the loss is logged as soon as

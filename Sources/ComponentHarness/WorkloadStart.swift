@@ -14,9 +14,10 @@ struct StartFailure: Error {
 /// Starts a process of the container from PID 1.
 enum WorkloadStart {
   /// Returns its pid once its program runs.
-  static func start(_ workload: Workload, input: SharedDescriptor, output: SharedDescriptor, error: SharedDescriptor)
-    throws(StartFailure) -> Int32
-  {
+  static func start(
+    _ workload: Workload, profile: (name: String, proc: SharedDescriptor)?, input: SharedDescriptor,
+    output: SharedDescriptor, error: SharedDescriptor
+  ) throws(StartFailure) -> Int32 {
     guard let command = workload.arguments.first, !command.isEmpty else {
       throw StartFailure(stage: "reading the command", error: SyscallError(call: "exec", object: "\"\"", errno: EINVAL))
     }
@@ -36,6 +37,7 @@ enum WorkloadStart {
     request.checkWorkingDirectory = true
     request.limits = workload.limits.map { ($0.resource, $0.soft, $0.hard) }
     request.noNewPrivileges = true
+    request.profile = profile
     request.sharesMemory = true
     request.filter = workload.filter
     do {

@@ -44,7 +44,7 @@ public final class ContainerController: Sendable {
       harness: SharedDescriptor(try FileSystem.open(harness, flags: FileSystem.pathOnly)), logger: logger)
     let launcher = Launcher(
       instance: instance, host: host, watcher: watcher, pool: pool,
-      unifiedCgroups: unifiedCgroups, faults: faults)
+      unifiedCgroups: unifiedCgroups, faults: faults, logger: logger)
     registry = ContainerRegistry(
       services: ContainerServices(
         host: host, launcher: launcher, watcher: watcher, store: ContainerFileStore(instance: instance),

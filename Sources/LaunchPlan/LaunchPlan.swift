@@ -34,10 +34,17 @@ public struct LaunchPlan: Sendable, Equatable {
   public var workload: Workload
   public var readiness: Readiness
   public var log: Log
+  /// Lines that every event in systemd's journal has; empty where there is no journal. Else the last descriptor that
+  /// comes with the plan is the journal's socket.
+  public var journal: [UInt8]
+  /// The AppArmor profile of every process that PID 1 starts; empty for none.
+  public var profile = ""
 
   public init(
-    name: String, operations: [Operation], workload: Workload, readiness: Readiness = .started, log: Log = Log()
+    name: String, operations: [Operation], workload: Workload, readiness: Readiness = .started, log: Log = Log(),
+    journal: [UInt8] = []
   ) {
+    self.journal = journal
     self.name = name
     self.operations = operations
     self.workload = workload
@@ -57,6 +64,8 @@ public struct LaunchPlan: Sendable, Equatable {
     writer.write(UInt64(readiness.rawValue))
     writer.write(log.segmentBytes)
     writer.write(UInt64(log.segments))
+    writer.write(journal)
+    writer.write(profile)
     return writer.bytes
   }
 
@@ -71,6 +80,8 @@ public struct LaunchPlan: Sendable, Equatable {
     }
     self.readiness = readiness
     log = Log(segmentBytes: try reader.readNumber(), segments: try reader.readNumber(as: UInt32.self))
+    journal = try reader.readBytes()
+    profile = try reader.readString()
     try reader.expectEnd()
   }
 }

@@ -40,6 +40,8 @@ public struct CapabilitySet: OptionSet, Sendable, Hashable {
   public static let sysPtrace = CapabilitySet(rawValue: 1 << 19)
   public static let sysAdmin = CapabilitySet(rawValue: 1 << 21)
 
+  public static let sysNice = CapabilitySet(rawValue: 1 << 23)
+
   /// All that the running kernel knows; it refuses to raise others (capabilities(7), `/proc/sys/kernel/cap_last_cap`).
   public static let all: CapabilitySet = {
     let last = (try? FileSystem.readText("/proc/sys/kernel/cap_last_cap")).flatMap { UInt64($0.filter(\.isNumber)) }

@@ -74,6 +74,9 @@ public struct SpawnRequest: Sendable {
   /// A seccomp program, eight bytes an instruction.
   public var filter: [UInt8] = []
 
+  /// The AppArmor profile that it gets with its program, with the root of a procfs in which it sees itself.
+  public var profile: (name: String, proc: SharedDescriptor)?
+
   public init(_ executable: Executable, arguments: [String], environment: [String] = []) {
     self.executable = executable
     self.arguments = arguments
@@ -121,11 +124,13 @@ public struct SpawnRequest: Sendable {
 
     let argv = CStringVector(arguments)
     let envp = CStringVector(environment)
-    let texts = CStringVector([path, workingDirectory].map { $0 ?? "" })
+    let texts = CStringVector([path, workingDirectory, profile?.name].map { $0 ?? "" })
     request.argv = UnsafePointer(argv.pointers)
     request.envp = UnsafePointer(envp.pointers)
     request.path = path == nil ? nil : UnsafePointer(texts.pointers[0])
     request.cwd = workingDirectory == nil ? nil : UnsafePointer(texts.pointers[1])
+    request.profile = profile == nil ? nil : UnsafePointer(texts.pointers[2])
+    request.proc = profile?.proc.raw ?? -1
 
     let maps = descriptors.map { cl_fd_map(from: $0.from.raw, to: $0.to) }
     let rlimits = limits.map { cl_rlimit(resource: $0.resource, soft: $0.soft, hard: $0.hard) }
@@ -206,6 +211,7 @@ public struct SpawnFailure: Error, Sendable, Equatable, CustomStringConvertible 
     case CL_STEP_CWD_OUTSIDE.rawValue: "checking that its working directory is inside its root"
     case CL_STEP_SECCOMP.rawValue: "loading its seccomp filter"
     case CL_STEP_EXEC.rawValue: "executing its program"
+    case CL_STEP_PROFILE.rawValue: "asking for its AppArmor profile (is it loaded? systemctl reload apparmor)"
     case CL_STEP_DEATH_SIGNAL.rawValue: "tying it to its parent"
     default: "step \(step)"
     }

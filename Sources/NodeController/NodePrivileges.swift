@@ -8,9 +8,11 @@ import LinuxKernel
 /// What the node controller keeps of root's capabilities.
 public enum NodePrivileges {
   /// Mounts and namespaces, the network, files and ids of containers, and to take capabilities from those it starts.
+  /// `CAP_SYS_NICE`, because a process with capabilities of its own enters another cpuset only by somebody who has it
+  /// (sched_setaffinity(2); cgroup v2 asks the same).
   public static let needed: CapabilitySet = [
     .chown, .dacOverride, .dacReadSearch, .fileOwner, .fileSetId, .kill, .setGid, .setUid, .setPcap, .netAdmin,
-    .sysPtrace, .sysAdmin,
+    .sysPtrace, .sysAdmin, .sysNice,
   ]
 
   /// Drops all others, from the bounding set too. Must come before the process has a second thread: capabilities belong

@@ -13,7 +13,7 @@ import Testing
     var input = LaunchInput(
       name: "web", descriptor: BundleDescriptor(name: "b", version: "1", command: ["/bin/x"]),
       spec: ContainerSpec(name: "web", bundle: "b"), resources: Resources(), address: "10.128.0.2", nameServers: [],
-      unifiedCgroups: false, seccomp: [1], cgroupEntrances: 0)
+      unifiedCgroups: false, seccomp: [1], cgroupEntrances: 0, reference: "b:1")
     change(&input)
     return input
   }
@@ -25,6 +25,13 @@ import Testing
     let firstMount = try #require(operations.firstIndex { if case .mount = $0 { true } else { false } })
     #expect(attached < firstMount)
     #expect(operations.last == .enterRoot)
+  }
+
+  @Test func `the journal's fields are there when the journal is`() throws {
+    #expect(try LaunchPlanBuilder.plan(input()).journal.isEmpty)
+    let fields = try LaunchPlanBuilder.plan(input { $0.hasJournal = true }).journal
+    #expect(
+      String(decoding: fields, as: UTF8.self) == "SYSLOG_IDENTIFIER=web\nCONTAINER_NAME=web\nCONTAINER_BUNDLE=b:1\n")
   }
 
   @Test func `no capability, a filter, and a fresh dev by default`() throws {

@@ -16,12 +16,13 @@ import Testing
     #expect(error?.code == .permissionDenied)
     // As the container controller's own user, but another process.
     let status = try FileSystem.readText("/proc/\(agent.containerControllerPID)/status")
-    let uid = try #require(
-      status.split(separator: "\n").first { $0.hasPrefix("Uid:") }?.split(separator: "\t").dropFirst().first)
+    func id(_ kind: String) throws -> Substring {
+      try #require(status.split(separator: "\n").first { $0.hasPrefix(kind) }?.split(separator: "\t").dropFirst().first)
+    }
     let line = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"host.open\"}\n"
     let result = try Command.run(
       [
-        "setpriv", "--reuid=\(uid)", "--regid=\(uid)", "--clear-groups", "socat", "-t10", "-",
+        "setpriv", "--reuid=\(try id("Uid:"))", "--regid=\(try id("Gid:"))", "--clear-groups", "socat", "-t10", "-",
         "UNIX-CONNECT:\(agent.instance.nodeSocket)",
       ],
       input: line)

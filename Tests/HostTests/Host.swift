@@ -19,6 +19,12 @@ enum Host {
   static let canRunAgents = missing == nil
   static let reason = "needs \(missing ?? "nothing more")"
 
+  /// How often a test repeats what it does: as often as it says, or less where the environment says so, as on an emulated
+  /// machine.
+  static func rounds(_ usual: Int) -> Int {
+    min(usual, getenv("NODEAGENT_TEST_ROUNDS").flatMap { Int(String(cString: $0)) } ?? usual)
+  }
+
   /// Where the built products are.
   static let products: String = {
     var buffer = [UInt8](repeating: 0, count: 4096)

@@ -5,6 +5,8 @@ import AgentAPI
 import Glibc
 import LinuxKernel
 
+@testable import NodeController
+
 /// What an agent has in the kernel and on disk for containers; nothing, once there are none.
 struct Leftovers: Equatable, CustomStringConvertible {
   var found: [String]
@@ -16,7 +18,7 @@ struct Leftovers: Equatable, CustomStringConvertible {
 
   init(of agent: TestAgent) throws {
     found = []
-    let layout = try CgroupLayout.current()
+    let layout = try AgentCgroup.decided(agent.instance)
     for parent in Set(layout.legacy.values).union(layout.unified.map { [$0] } ?? []) {
       let directory = "\(parent)/\(agent.instance.cgroup)"
       for name in (try? FileSystem.names(in: directory)) ?? []

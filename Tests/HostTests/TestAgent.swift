@@ -12,6 +12,7 @@ final class TestAgent {
   let root: String
   let instance: Instance
   private var daemon: SpawnedProcess?
+  private var groups: [String] = []
 
   init() throws {
     var template = Array("/tmp/nodeagent-host-XXXXXX".utf8CString)
@@ -24,6 +25,7 @@ final class TestAgent {
 
   deinit {
     endDaemon(keepContainers: false)
+    for group in groups { try? TestCgroup.remove(group) }
     try? FileSystem.removeTree(root)
   }
 
@@ -46,6 +48,13 @@ final class TestAgent {
       environment: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"])
     request.descriptors = [(null, 0), (log, 1), (log, 2), (pipe.writing, 3)]
     request.newSession = true
+    let group = try TestCgroup.make()
+    let entrance = try group.map { SharedDescriptor(try FileSystem.open($0, flags: O_RDONLY | O_DIRECTORY)) }
+    if let group, let entrance {
+      request.cgroup = entrance.raw
+      groups.append(group)
+    }
+    defer { withExtendedLifetime(entrance) {} }
     let child = try request.start()
     self.daemon = child
     if let failure = try SpawnFailure.read(from: child.report) { throw Command.Failure(description: "\(failure)") }

@@ -137,3 +137,16 @@ import Testing
     #expect(throws: (any Error).self) { try TemplateFiles.check(digest) }
   }
 }
+
+@Suite struct SubordinateIDTests {
+  @Test(arguments: [
+    ("", false), ("user:100000:65536\n", false), ("other:268435456:65536\n", true), ("other:268435455:1\n", false),
+    ("other:268435455:2\n", true), ("other:1:4294967295\n", true), ("other:335544319:1", true),
+    ("other:335544320:65536", false), ("nodeagent-container:268435456:67108864\n", false),
+    ("x:y:z\nother\n::\n", false),
+    ("other:268435456:0\n", false), ("other:300000000:99999999999\n", false),
+  ])
+  func `ranges of others are seen`(text: String, overlaps: Bool) {
+    #expect(InstanceNumber.overlaps(268_435_456...335_544_319, subordinates: text) == overlaps)
+  }
+}

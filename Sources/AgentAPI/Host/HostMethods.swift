@@ -71,7 +71,10 @@ public enum HostMethods {
     public var address: String?
     public var publications: [Publication]
     public var cgroups: [String]
-    public init(address: String?, publications: [Publication], cgroups: [String]) {
+    /// The AppArmor profile of the container's programs, where one is loaded.
+    public var profile: String?
+    public init(address: String?, publications: [Publication], cgroups: [String], profile: String?) {
+      self.profile = profile
       self.address = address
       self.publications = publications
       self.cgroups = cgroups

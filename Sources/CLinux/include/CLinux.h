@@ -166,6 +166,7 @@ enum cl_step {
   CL_STEP_SECCOMP,
   CL_STEP_EXEC,
   CL_STEP_DEATH_SIGNAL,
+  CL_STEP_PROFILE,
 };
 
 /* The eight bytes that a failing child writes to its report descriptor. */
@@ -210,11 +211,13 @@ struct cl_spawn {
   size_t rlimit_count;
   const struct cl_sock_filter *filter; /* seccomp program, or NULL */
   size_t filter_length;
+  const char *profile; /* AppArmor profile to change to at exec, or NULL; needs `proc` */
+  int proc;            /* the root of a procfs in which the child sees itself */
 };
 
 /*
  * clone3 with CLONE_PIDFD, then exec. Returns the pid and stores a close-on-exec pidfd. The child executes only code
- * of this file until exec. Order: death signal, descriptors, gate, session, rlimits, bounding set, ids, capabilities,
+ * of this file until exec. Order: death signal, profile, descriptors, gate, session, rlimits, bounding set, ids, capabilities,
  * working directory, no_new_privs, seccomp, exec.
  */
 int cl_spawn(const struct cl_spawn *request, int *pidfd);

@@ -20,6 +20,10 @@ struct LaunchInput: Sendable, Equatable {
   var seccomp: [UInt8]
   /// How many descriptors for entering cgroups come with the plan.
   var cgroupEntrances: Int
+  /// The bundle as `name:version`.
+  var reference: String
+  /// A socket of systemd's journal comes with the plan.
+  var hasJournal = false
 
   var hostname: String { descriptor.hostname ?? name }
   var network: NetworkMode { spec.network ?? descriptor.network }
@@ -34,7 +38,16 @@ enum LaunchPlanBuilder {
     return LaunchPlan(
       name: input.name, operations: rules.flatMap { $0(input) }, workload: try workload(input),
       readiness: input.descriptor.readiness == .notify ? .notify : .started,
-      log: .init(segmentBytes: input.descriptor.log.segmentBytes, segments: input.descriptor.log.segments))
+      log: .init(segmentBytes: input.descriptor.log.segmentBytes, segments: input.descriptor.log.segments),
+      journal: input.hasJournal ? journal(input) : [])
+  }
+
+  /// What `journalctl CONTAINER_NAME=…` finds.
+  static func journal(_ input: LaunchInput) -> [UInt8] {
+    let fields = [
+      ("SYSLOG_IDENTIFIER", input.name), ("CONTAINER_NAME", input.name), ("CONTAINER_BUNDLE", input.reference),
+    ]
+    return fields.flatMap { name, value in Array("\(name)=\(value.filter { !$0.isNewline })\n".utf8) }
   }
 
   static func isolation(_ input: LaunchInput) -> [Operation] {

@@ -7,6 +7,7 @@ import Glibc
 import JSONRPC
 import LaunchPlan
 import LinuxKernel
+import Logging
 
 /// Starts containers: clone3, the host's part, the plan, and the first word of PID 1.
 struct Launcher: Sendable {
@@ -16,6 +17,7 @@ struct Launcher: Sendable {
   let pool: ProcessPool
   let unifiedCgroups: Bool
   let faults: FaultPoint
+  let logger: Logger
 
   func runDirectory(_ name: String) -> String { "\(instance.controllerRun)/\(name)" }
   private func runtimeFile(_ name: String) -> String { "\(runDirectory(name))/runtime.json" }
@@ -70,13 +72,17 @@ struct Launcher: Sendable {
     // Written before PID 1 may go on: a controller that dies from here on leaves a container that the next finds.
     try FileSystem.replace(runtimeFile(name), with: try JSONCoding.encode(runtime), mode: 0o600)
     faults.pass("start.recorded")
-    let plan = try LaunchPlanBuilder.plan(
-      try input(name, record, address: launched.address, cgroupEntrances: descriptors.count - 1))
+    var input = try input(name, record, address: launched.address, cgroupEntrances: descriptors.count - 1)
+    let journal = journalSocket()
+    input.hasJournal = journal != nil
+    var plan = try LaunchPlanBuilder.plan(input)
+    plan.profile = launched.profile ?? ""
     let connection = HarnessConnection(process.channel, watcher: watcher)
     do {
       try connection.send(
         .launch(plan),
-        descriptors: [descriptors[0], made.state, made.listener] + descriptors.dropFirst())
+        descriptors: [descriptors[0], made.state, made.listener] + descriptors.dropFirst()
+          + (journal.map { [$0] } ?? []))
     } catch {
       // It has ended; below it has said why.
       guard error.errno == EPIPE || error.errno == ECONNRESET else { throw error }
@@ -127,7 +133,21 @@ struct Launcher: Sendable {
       name: name, descriptor: record.descriptor, spec: record.spec, resources: record.resources, address: address,
       nameServers: record.network == .private ? Self.nameServers() : [], unifiedCgroups: unifiedCgroups,
       seccomp: try SeccompCompiler.defaultProgram(),
-      cgroupEntrances: cgroupEntrances)
+      cgroupEntrances: cgroupEntrances, reference: record.reference)
+  }
+
+  /// A socket to systemd's journal, where it runs; without it the container's own log is all there is.
+  private func journalSocket() -> SharedDescriptor? {
+    let path = "/run/systemd/journal/socket"
+    guard FileSystem.exists(path) else { return nil }
+    do {
+      let socket = try UnixSocket.connect(path, kind: .datagram)
+      try Descriptor.setNonblocking(socket.raw, true)
+      return SharedDescriptor(socket)
+    } catch {
+      logger.warning("the journal cannot be reached", metadata: ["error": "\(error)"])
+      return nil
+    }
   }
 
   /// As the host has them now.

@@ -178,7 +178,8 @@ final class HostBroker: Sendable {
             point: "\(files.directory(call.name))/lower", mapping: mapping.raw))
         return (
           HostMethods.Launched(
-            address: record.address, publications: record.publications, cgroups: cgroups.paths(of: call.name)),
+            address: record.address, publications: record.publications, cgroups: cgroups.paths(of: call.name),
+            profile: AppArmor.loadedProfile()),
           [root] + (entrances ?? [])
         )
       } catch {
