@@ -17,6 +17,8 @@ DEB_PACKAGES := build-essential debhelper dh-apparmor dpkg-dev fakeroot lintian
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 ROOT ?= $(CURDIR)/.run
+DEB_VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' Packaging/debian/changelog)
+DEB_ARCH = $(shell dpkg --print-architecture)
 SWIFT_RELEASE := -c release --static-swift-stdlib
 
 # Installs what is missing, and asks nothing of apt when nothing is.
@@ -61,13 +63,14 @@ deb: setup ## Build the Debian package into .build/deb/, and look at it with lin
 	@$(call install,$(DEB_PACKAGES))
 	swift package resolve
 	Packaging/build-deb .build/deb
-	lintian --pedantic --display-info --fail-on error,warning,info,pedantic .build/deb/nodeagent_*.changes
+	lintian --pedantic --display-info --fail-on error,warning,info,pedantic .build/deb/nodeagent_$(DEB_VERSION)_$(DEB_ARCH).changes
 
 vm-test: deb examples ## Try the package in a virtual machine with systemd and cgroup v2.
 	@$(call install,$(VM_PACKAGES))
-	Packaging/build-deb .build/deb 0.1.0+next1 > .build/deb/next.log 2>&1 || { tail -20 .build/deb/next.log; exit 1; }
+	Packaging/build-deb .build/deb $(DEB_VERSION)+next1 > .build/deb/next.log 2>&1 || { tail -20 .build/deb/next.log; exit 1; }
 	swift build --build-tests
-	@$(SUDO) Tests/vm/run .build/deb/nodeagent_0.1.0_amd64.deb .build/deb/nodeagent_0.1.0+next1_amd64.deb Packaging/examples/out .build/debug .build/vm
+	@$(SUDO) Tests/vm/run .build/deb/nodeagent_$(DEB_VERSION)_$(DEB_ARCH).deb \
+	  .build/deb/nodeagent_$(DEB_VERSION)+next1_$(DEB_ARCH).deb Packaging/examples/out .build/debug .build/vm
 
 lint: ## Check the format, warnings in C, and the SPDX headers.
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks

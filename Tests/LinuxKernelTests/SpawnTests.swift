@@ -44,6 +44,29 @@ import Testing
     #expect(text == "0 1 2 3 ")
   }
 
+  @Test func `a child that shares memory until its exec leaves its parent as it was`() throws {
+    // Each of these is set in the child alone.
+    for number in 0..<50 {
+      let (status, text) = try run("echo $0; pwd; umask; exit \(number)") {
+        $0.sharesMemory = true
+        $0.workingDirectory = "/usr"
+        $0.newSession = true
+        $0.noNewPrivileges = true
+      }
+      #expect(status == .exited(Int32(number)))
+      #expect(text.hasPrefix("sh\n/usr\n"))
+    }
+    #expect(FileSystem.exists("/proc/self/fd"))
+    let absent: SpawnFailure? = try {
+      var request = SpawnRequest(.path("/nonexistent"), arguments: ["x"])
+      request.sharesMemory = true
+      let child = try request.start()
+      defer { _ = try? child.pidfd.reap(wait: true) }
+      return try SpawnFailure.read(from: child.report)
+    }()
+    #expect(absent?.errno == ENOENT)
+  }
+
   @Test func `a program that is not there is told by its step`() throws {
     let request = SpawnRequest(.path("/nonexistent"), arguments: ["x"])
     let child = try request.start()
