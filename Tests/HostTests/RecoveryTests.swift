@@ -187,15 +187,17 @@ import Testing
     try agent.importBusybox(command: Self.web.command, Self.web.lines)
     for _ in 0..<Host.rounds(5) {
       let path = agent.instance.containerSocket
+      let hasFinished = SharedFlag()
       try NamedThread.start("starter") {
         for index in 0..<8 {
           _ = try? RPCClient(path: path).call(ContainerMethods.run, ContainerSpec(name: "c\(index)", bundle: "bb"))
         }
+        hasFinished.raise()
       }
       usleep(UInt32.random(in: 1000...80_000))
       try agent.killNodeController()
       try agent.startDaemon()
-      usleep(700_000)
+      try agent.eventually("the starter's end", seconds: 120) { hasFinished.isRaised }
       for view in try agent.call(ContainerMethods.list, .init()) {
         do {
           _ = try agent.call(ContainerMethods.remove, .init(name: view.name, force: true))
