@@ -18,6 +18,7 @@ VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 ROOT ?= $(CURDIR)/.run
 DEB_VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' Packaging/debian/changelog)
+SWIFT_RUNTIME = $(shell swift -print-target-info | sed -n '/"runtimeLibraryPaths"/,/]/s/.*"\(\/.*\)".*/\1/p' | head -1)
 DEB_ARCH = $(shell dpkg --print-architecture)
 SWIFT_RELEASE := -c release --static-swift-stdlib
 
@@ -70,7 +71,7 @@ vm-test: deb examples ## Try the package in a virtual machine with systemd and c
 	Packaging/build-deb .build/deb $(DEB_VERSION)+next1 > .build/deb/next.log 2>&1 || { tail -20 .build/deb/next.log; exit 1; }
 	swift build --build-tests
 	@$(SUDO) Tests/vm/run .build/deb/nodeagent_$(DEB_VERSION)_$(DEB_ARCH).deb \
-	  .build/deb/nodeagent_$(DEB_VERSION)+next1_$(DEB_ARCH).deb Packaging/examples/out .build/debug .build/vm
+	  .build/deb/nodeagent_$(DEB_VERSION)+next1_$(DEB_ARCH).deb Packaging/examples/out .build/debug "$(SWIFT_RUNTIME)" .build/vm
 
 lint: ## Check the format, warnings in C, and the SPDX headers.
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks

@@ -100,10 +100,20 @@ public final class ContainerController: Sendable {
     if order == .stopContainers || lastBoot { await registry.stopAll(untilBoot: lastBoot) }
   }
 
-  /// Keeps the line that `systemctl status` shows.
+  /// Keeps the line that `systemctl status` shows, at most once a second.
   private func keepStatus() async {
-    for await event in events.stream(.init()) where event.kind == "container" && !Task.isCancelled {
-      try? manager.status(await registry.summary)
+    var told = ""
+    for await _ in events.stream(.init(), buffered: 1) {
+      try? await Task.sleep(for: .seconds(1))
+      guard !Task.isCancelled else { return }
+      let summary = await registry.summary
+      guard summary != told else { continue }
+      do {
+        try manager.status(summary)
+        told = summary
+      } catch {
+        logger.notice("cannot tell the service manager", metadata: ["error": "\(error)"])
+      }
     }
   }
 

@@ -34,8 +34,10 @@ final class EventLog: Sendable {
   }
 
   /// What is remembered after `query.after` (nothing when that is missing), then what happens, without a gap.
-  func stream(_ query: EventMethods.Query) -> AsyncStream<AgentEvent> {
-    let (stream, continuation) = AsyncStream.makeStream(of: AgentEvent.self, bufferingPolicy: .bufferingNewest(4096))
+  /// A listener that is slower than the events misses those before the newest `buffered`.
+  func stream(_ query: EventMethods.Query, buffered: Int = 4096) -> AsyncStream<AgentEvent> {
+    let (stream, continuation) = AsyncStream.makeStream(
+      of: AgentEvent.self, bufferingPolicy: .bufferingNewest(buffered))
     let id = state.withLock { state in
       let id = state.nextListener
       state.nextListener += 1

@@ -29,6 +29,7 @@ final class HostBroker: Sendable {
   let network: NodeNetwork
   private let cgroups: any CgroupHierarchy
   private let scope: ContainersScope?
+  private let scopeLock = Mutex(())
   private let roots = RootFileSystem(kernel: LiveKernel())
   private let state = Mutex(State())
   private let logger: Logger
@@ -149,7 +150,7 @@ final class HostBroker: Sendable {
     return try exclusively(call.name) {
       do {
         try child.map(first: files.firstUID(slot: slot), count: ContainerFiles.rangeSize)
-        try scope?.ensure()
+        try scopeLock.withLock { _ in try scope?.ensure() }
         try cgroups.create(call.name, limits: call.limits)
         let entrances = try cgroups.entrances(to: call.name)
         if entrances == nil { try cgroups.attach(child.pid, to: call.name) }
