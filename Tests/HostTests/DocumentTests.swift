@@ -9,7 +9,10 @@ import Testing
 
 @Suite struct DocumentTests {
   @Test(arguments: ["container", "node"]) func `the documents in docs are those of the code`(name: String) throws {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/api").path
+    // Elsewhere than beside the sources on a machine to which only the tests were carried.
+    let folder =
+      ProcessInfo.processInfo.environment["NODEAGENT_TEST_DOCS"]
+      ?? URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/api").path
     let document = name == "node" ? APIDocument.node : APIDocument.containers
     let json = try FileSystem.readText("\(folder)/\(name).openrpc.json", limit: 16 << 20)
     #expect(json == (try JSONCoding.encodePretty(document.openRPC)) + "\n", "run make docs")

@@ -19,13 +19,13 @@ actor Container {
   var record: ContainerRecord
   var life: Lifecycle
   var process: ContainerProcess?
-  private var statusText: String?
+  var statusText: String?
   var restart = RestartDecision()
   private var restarting: Task<Void, Never>?
   private var waiting: [UInt64: AsyncStream<Void>.Continuation] = [:]
   private var nextWaiter: UInt64 = 1
-  private var sample: (time: UInt64, cpu: UInt64)?
-  private var lastPercent: Double?
+  var sample: (time: UInt64, cpu: UInt64)?
+  var lastPercent: Double?
   /// Counts the writes of the record.
   private var revision: UInt64 = 0
   var execs: [UInt64: ExecStart] = [:]
@@ -47,78 +47,6 @@ actor Container {
 
   /// True when it does not run and nothing is going to start it.
   var isAtRest: Bool { !life.state.isRunning && restarting == nil }
-
-  func view(withUsage: Bool = false) async -> ContainerView {
-    var view = ContainerView(
-      name: name, bundle: record.reference, digest: record.digest, state: life.state, created: record.created,
-      firstUID: record.firstUID)
-    view.reason = life.reason
-    view.started = record.started.map { Timestamp.text(microseconds: $0) }
-    view.finished = life.state.isRunning ? nil : record.finished.map { Timestamp.text(microseconds: $0) }
-    view.exitCode = life.state.isRunning ? nil : record.exitCode
-    view.exitSignal = life.state.isRunning ? nil : record.exitSignal
-    view.outOfMemory = record.outOfMemory
-    view.restarts = record.restarts
-    view.memoryLimit = record.resources.memory
-    view.statusText = statusText
-    view.endpoints = endpoints()
-    if let process {
-      view.pid = process.runtime.pid
-      view.address = process.runtime.address
-      view.uptimeMilliseconds = max(0, (Clock.wallMicroseconds() - process.runtime.started) / 1000)
-      if withUsage, let usage = await usage() {
-        view.memory = usage.memory
-        view.cpuPercent = percent(usage)
-      }
-    }
-    return view
-  }
-
-  private func endpoints() -> [EndpointView] {
-    record.descriptor.endpoints.map { endpoint in
-      let published = process?.runtime.publications.first { $0.name == endpoint.name }
-      return EndpointView(
-        name: endpoint.name, proto: endpoint.proto.rawValue, port: endpoint.port, scope: endpoint.scope.rawValue,
-        hostAddress: published == nil ? nil : "127.0.0.1", hostPort: published?.hostPort)
-    }
-  }
-
-  func details() async -> ContainerDetails {
-    ContainerDetails(
-      summary: await view(withUsage: true), spec: record.spec, descriptor: record.descriptor,
-      cgroups: process?.runtime.cgroups ?? [], directory: services.launcher.runDirectory(name),
-      logDirectory: record.stateDirectory)
-  }
-
-  func stats() async -> ContainerStats? {
-    guard life.state.isRunning, let usage = await usage() else { return nil }
-    return ContainerStats(
-      name: name, time: Timestamp.now, state: life.state, cpuPercent: percent(usage), usage: Usage(usage))
-  }
-
-  private func usage() async -> CgroupUsage? {
-    let (cgroups, name) = (services.cgroups, name)
-    return try? await Blocking.run { cgroups.usage(of: name) }
-  }
-
-  /// Read here and not on another thread: the file never waits, and whoever waits for the end waits for this.
-  func oomKills() -> UInt64 { services.cgroups.oomKills(of: name) }
-
-  /// Of one processor since the last look, or since the start; two looks within 200 ms share an answer.
-  private func percent(_ usage: CgroupUsage) -> Double? {
-    guard let cpu = usage.cpuMicroseconds, let process else { return nil }
-    let now = Clock.monotonicNanoseconds()
-    guard let last = sample else {
-      sample = (now, cpu)
-      let ran = Double(max(1, Clock.wallMicroseconds() - process.runtime.started))
-      lastPercent = Double(cpu) / ran * 100
-      return lastPercent
-    }
-    guard now - last.time >= 200_000_000 else { return lastPercent }
-    sample = (now, cpu)
-    lastPercent = Double(cpu &- min(cpu, last.cpu)) * 1000 / Double(now - last.time) * 100
-    return lastPercent
-  }
 
   // MARK: - Operations
 
@@ -365,96 +293,7 @@ actor Container {
     wake()
   }
 
-  // MARK: - The end
-
-  /// The workload has ended: finds out how, takes back what the host gave, and decides what comes next.
-  ///
-  /// `told` is what PID 1 said as its last word; it is ending then, and is waited for when everybody knows.
-  private func ended(
-    _ process: ContainerProcess, correlation: String?, forced: Bool = false, told: ExitStatus? = nil
-  ) async {
-    guard self.process === process else { return }
-    process.forget(services.watcher)
-    let status = told == nil ? await reap(process) : told
-    // Before the cgroup goes: it alone knows.
-    let oomKills = oomKills()
-    self.process = nil
-    for exec in execs.values { exec.exited(.signaled(SIGKILL, coreDumped: false)) }
-    execs = [:]
-    await finish(
-      reaped: status, started: process.runtime.started, oomKills: oomKills, correlation: correlation, forced: forced,
-      ending: told == nil ? nil : process)
-  }
-
-  /// Waits for PID 1's end; its status, when it is this process's child.
-  private func reap(_ process: ContainerProcess) async -> ExitStatus? {
-    let status = try? await Blocking.run {
-      if process.isChild { return try process.pidfd.reap(wait: true) }
-      _ = try process.pidfd.waitForEnd(milliseconds: 30_000)
-      return nil
-    }
-    return status ?? nil
-  }
-
-  func finish(
-    reaped: ExitStatus?, started: Int64?, oomKills: UInt64, correlation: String?, forced: Bool,
-    ending: ContainerProcess? = nil
-  ) async {
-    let exit = (try? FileSystem.readText("\(record.stateDirectory)/\(ExitRecord.fileName)", limit: 128))
-      .flatMap(ExitRecord.init(text:))
-      // One that is older than the run is of the run before: this one's PID 1 did not come to write its own.
-      .flatMap { record in record.time >= (started ?? record.time) ? record : nil }
-    let status = exit?.status ?? reaped
-    record.finished = exit?.time ?? Clock.wallMicroseconds()
-    record.exitCode = nil
-    record.exitSignal = nil
-    switch status {
-    case .exited(let code): record.exitCode = code
-    case .signaled(let signal, _): record.exitSignal = signal
-    case nil: break
-    }
-    let stopping = life.state == .stopping
-    // A kill for memory counts as the cause unless the workload came through it and ended well.
-    record.outOfMemory = oomKills > 0 && !(stopping && forced) && status != .exited(0)
-    let reason = Self.reason(
-      status, outOfMemory: record.outOfMemory, stopping: stopping, limit: record.resources.memory)
-    let ran = started.map { Double((record.finished ?? $0) - $0) / 1e6 } ?? 0
-    let pause =
-      stopping || !record.wanted
-      ? nil : restart.next(record.restartPolicy, failed: reason != nil, ranSeconds: ran)
-    if let pause { scheduleRestart(after: pause) } else { record.wanted = false }
-    do {
-      try transition(.ended(reason: reason), correlation: correlation)
-    } catch {
-      services.logger.error("an end in a state without one", metadata: ["container": "\(name)", "error": "\(error)"])
-    }
-    // Whoever waits knows already; the next operation waits for this one.
-    if let ending { _ = await reap(ending) }
-    await releaseHost()
-    save()
-  }
-
-  private static func reason(_ status: ExitStatus?, outOfMemory: Bool, stopping: Bool, limit: UInt64?) -> String? {
-    if outOfMemory { return "out of memory" }
-    if stopping { return nil }
-    switch status {
-    case .exited(0): return nil
-    case .exited(let code): return "exited with code \(code)"
-    case .signaled(let signal, let dumped):
-      return "ended by \(SignalNames.name(signal))\(dumped ? " (core dumped)" : "")"
-    case nil: return "ended while nobody could see how"
-    }
-  }
-
-  private func releaseHost() async {
-    do {
-      try services.launcher.forgetRun(name)
-      try await services.host.call(HostMethods.release, .init(name: name))
-    } catch {
-      services.logger.error(
-        "cannot release a container's resources", metadata: ["container": "\(name)", "error": "\(error)"])
-    }
-  }
+  // MARK: - Restarts
 
   func scheduleRestart(after pause: Int64) {
     restarting = Task { [weak self] in
