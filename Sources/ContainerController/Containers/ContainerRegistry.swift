@@ -57,7 +57,7 @@ actor ContainerRegistry {
     services.events.add(
       kind: "container", name: spec.name, event: ContainerState.preparing.rawValue, cause: nil, correlation: correlation
     )
-    let place = try await services.host.call(HostMethods.create, .init(name: spec.name))
+    let place = try await place(spec.name)
     services.faults.pass("create.placed")
     let record = ContainerRecord(
       spec: spec, digest: bundle.digest, reference: bundle.reference, descriptor: bundle.descriptor,
@@ -74,6 +74,26 @@ actor ContainerRegistry {
     services.events.add(
       kind: "container", name: spec.name, event: ContainerState.created.rawValue, cause: nil, correlation: correlation)
     return container
+  }
+
+  /// Has the host make a place. When the answer was lost with its node controller, what that had made is taken back.
+  private func place(_ name: String) async throws -> HostMethods.Place {
+    do {
+      return try await services.host.call(HostMethods.create, .init(name: name))
+    } catch let error as RPCError {
+      guard error.code == .unavailable else { throw error }
+      do {
+        try await services.host.call(HostMethods.remove, .init(name: name))
+      } catch let second as RPCError {
+        // The usual case: it had made nothing.
+        if second.code != .notFound {
+          services.logger.warning(
+            "what a lost call has made may remain until the next start",
+            metadata: ["container": "\(name)", "error": "\(second)"])
+        }
+      }
+      throw error
+    }
   }
 
   private static func check(_ spec: ContainerSpec, against descriptor: BundleDescriptor) throws(RPCError) {
