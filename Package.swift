@@ -40,18 +40,21 @@ let package = Package(
       ]),
     .target(name: "AgentAPI", dependencies: ["JSONRPC", "LinuxKernel"]),
     .target(
+      name: "Configuration", dependencies: [.product(name: "Yams", package: "Yams")]),
+    .target(name: "LogStore", dependencies: ["AgentAPI", "JSONRPC", "LaunchPlan", "LinuxKernel"]),
+    .target(
       name: "NodeController",
       dependencies: [
-        "AgentAPI", "JSONRPC", "LinuxKernel", "CLinux", "CNftables", "CNetlink",
+        "AgentAPI", "Configuration", "JSONRPC", "LaunchPlan", "LogStore", "LinuxKernel", "CLinux", "CNftables",
+        "CNetlink",
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "Yams", package: "Yams"),
       ]),
     .target(
       name: "ContainerController",
       dependencies: [
-        "AgentAPI", "JSONRPC", "LaunchPlan", "LinuxKernel", "CLinux", "CSeccomp", "CArchive",
+        "AgentAPI", "Configuration", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore", "CLinux", "CSeccomp",
+        "CArchive",
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "Yams", package: "Yams"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ]),
@@ -59,7 +62,7 @@ let package = Package(
     .executableTarget(
       name: "nodeagent",
       dependencies: [
-        "AgentAPI", "JSONRPC", "NodeController", "ContainerController", "LinuxKernel", "CLinux",
+        "AgentAPI", "Configuration", "JSONRPC", "NodeController", "ContainerController", "LinuxKernel", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),

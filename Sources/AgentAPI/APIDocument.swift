@@ -28,7 +28,11 @@ public struct APIDocument: Sendable {
     title: "nodeagent node", summary: "The node controller of one host.", socket: "node.sock",
     methods: [
       NodeMethods.info.description, NodeMethods.doctor.description, NodeMethods.shutdown.description,
-      HostMethods.open.description,
+      HostMethods.open.description, SubsystemMethods.list.description, SubsystemMethods.inspect.description,
+      SubsystemMethods.start.description, SubsystemMethods.stop.description, SubsystemMethods.restart.description,
+      SubsystemMethods.reload.description, SubsystemMethods.apply.description, SubsystemMethods.logs.description,
+      LogMethods.topic.description, EventMethods.list.description, EventMethods.report.description,
+      EventMethods.topic.description,
     ] + RPCRouter.builtIn)
 
   public var openRPC: JSONValue {

@@ -38,6 +38,17 @@ public struct Instance: Sendable, Hashable {
   public var containers: String { "\(stateDirectory)/containers" }
   public var templates: String { "\(stateDirectory)/templates" }
 
+  /// What the node controller keeps of its sub-systems: logs and how they ended, and what only lives until a reboot.
+  public var subsystemState: String { "\(stateDirectory)/subsystems" }
+  public var subsystemRun: String { "\(runDirectory)/subsystems" }
+  /// The stream of events.
+  public var events: String { "\(stateDirectory)/events" }
+  /// The administrator's files.
+  public var configuration: String { path("etc/nodeagent") }
+  public var subsystemUnits: String { "\(configuration)/subsystems.d" }
+
   /// The group of cgroups below the agent's own.
   public var cgroup: String { "nodeagent-\(id)" }
+  /// The same for sub-systems.
+  public var subsystemCgroup: String { "\(cgroup)-subsystems" }
 }

@@ -102,6 +102,15 @@ static int change_profile(int proc, const char *profile) {
   return written == (ssize_t)(length + 5) ? 0 : -error;
 }
 
+/* Completes `LISTEN_PID=`: a program that is handed sockets checks that they are for it (sd_listen_fds(3)). */
+static void write_pid(char *digits) {
+  char reversed[12];
+  int count = 0;
+  for (int pid = getpid(); pid > 0; pid /= 10) reversed[count++] = (char)('0' + pid % 10);
+  while (count > 0) *digits++ = reversed[--count];
+  *digits = 0;
+}
+
 _Noreturn static void child(const struct cl_spawn *request) {
   int executable = request->executable, report = request->report, gate = request->gate;
 
@@ -191,6 +200,7 @@ _Noreturn static void child(const struct cl_spawn *request) {
     } program = {(unsigned short)request->filter_length, request->filter};
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) fail(request, report, CL_STEP_SECCOMP, errno);
   }
+  if (request->own_pid) write_pid(request->own_pid);
   if (executable >= 0)
     syscall(SYS_execveat, executable, "", request->argv, request->envp, AT_EMPTY_PATH);
   else

@@ -38,13 +38,13 @@ struct ControlChannels: ~Copyable {
     Glibc.close(descriptor)
   }
 
-  mutating func send(_ event: HarnessEvent) {
+  mutating func send(_ event: some ControlMessage) {
     let bytes = event.encoded()
     for descriptor in descriptors { deliver(bytes, to: descriptor, descriptors: []) }
   }
 
   /// Sends to one.
-  mutating func send(_ event: HarnessEvent, to descriptor: Int32, descriptors passed: [SharedDescriptor] = []) {
+  mutating func send(_ event: some ControlMessage, to descriptor: Int32, descriptors passed: [SharedDescriptor] = []) {
     deliver(event.encoded(), to: descriptor, descriptors: passed)
   }
 

@@ -130,12 +130,12 @@ public struct Harness: ~Copyable {
     do {
       try startWorkload()
     } catch let failure as StartFailure {
-      channels.send(.failed(stage: failure.stage, error: failure.error))
+      channels.send(HarnessEvent.failed(stage: failure.stage, error: failure.error))
       return failure.error.errno == ENOENT ? 127 : 126
     } catch {
       return 125
     }
-    channels.send(.started)
+    channels.send(HarnessEvent.started)
     if plan.readiness == .started { becomeReady() }
     while ending == nil {
       do {
@@ -152,7 +152,7 @@ public struct Harness: ~Copyable {
   private mutating func becomeReady() {
     guard !ready else { return }
     ready = true
-    channels.send(.ready)
+    channels.send(HarnessEvent.ready)
   }
 
   /// Waits for something to happen and deals with it.
@@ -200,7 +200,7 @@ public struct Harness: ~Copyable {
         workload = -1
         ending = status
       } else if let id = execs.removeValue(forKey: info.pid) {
-        channels.send(.execExited(id: id, status))
+        channels.send(HarnessEvent.execExited(id: id, status))
       }
     }
   }
@@ -217,7 +217,7 @@ public struct Harness: ~Copyable {
         if text == "READY=1" {
           becomeReady()
         } else if text.hasPrefix("STATUS=") {
-          channels.send(.statusText(String(text.dropFirst(7).prefix(256))))
+          channels.send(HarnessEvent.statusText(String(text.dropFirst(7).prefix(256))))
         }
       }
     }
@@ -233,7 +233,8 @@ public struct Harness: ~Copyable {
       if result == 1 {
         if let id = execs.removeValue(forKey: info.pid) {
           channels.send(
-            .execExited(id: id, info.signaled ? .signaled(info.status, coreDumped: info.dumped) : .exited(info.status)))
+            HarnessEvent.execExited(
+              id: id, info.signaled ? .signaled(info.status, coreDumped: info.dumped) : .exited(info.status)))
         }
         continue
       }
@@ -248,7 +249,7 @@ public struct Harness: ~Copyable {
     } catch {
       log.note("the exit status could not be recorded: \(error)")
     }
-    channels.send(.exited(status))
+    channels.send(HarnessEvent.exited(status))
     return status.shellCode
   }
 
@@ -277,7 +278,7 @@ public struct Harness: ~Copyable {
     case .exec(let id, let workload): startExec(id: id, workload, message.descriptors, channel)
     case .signalExec(let id, let number):
       if let pid = execs.first(where: { $0.value == id })?.key { kill(pid, number) }
-    case .status: channels.send(.status(started: workload > 0, ready: ready), to: channel)
+    case .status: channels.send(HarnessEvent.status(started: workload > 0, ready: ready), to: channel)
     }
   }
 
@@ -288,7 +289,7 @@ public struct Harness: ~Copyable {
         let process = try WorkloadStart.start(
           workload, profile: profile, input: terminal.slave, output: terminal.slave, error: terminal.slave)
         execs[process] = id
-        channels.send(.execStarted(id: id), to: channel, descriptors: [terminal.master])
+        channels.send(HarnessEvent.execStarted(id: id), to: channel, descriptors: [terminal.master])
       } else {
         guard files.count == 3 else {
           throw StartFailure(
@@ -297,14 +298,15 @@ public struct Harness: ~Copyable {
         let process = try WorkloadStart.start(
           workload, profile: profile, input: files[0], output: files[1], error: files[2])
         execs[process] = id
-        channels.send(.execStarted(id: id), to: channel)
+        channels.send(HarnessEvent.execStarted(id: id), to: channel)
       }
     } catch let failure as StartFailure {
-      channels.send(.execFailed(id: id, stage: failure.stage, errno: failure.error.errno), to: channel)
+      channels.send(HarnessEvent.execFailed(id: id, stage: failure.stage, errno: failure.error.errno), to: channel)
     } catch let error as SyscallError {
-      channels.send(.execFailed(id: id, stage: "opening a terminal (\(error.call))", errno: error.errno), to: channel)
+      channels.send(
+        HarnessEvent.execFailed(id: id, stage: "opening a terminal (\(error.call))", errno: error.errno), to: channel)
     } catch {
-      channels.send(.execFailed(id: id, stage: "\(error)", errno: EINVAL), to: channel)
+      channels.send(HarnessEvent.execFailed(id: id, stage: "\(error)", errno: EINVAL), to: channel)
     }
   }
 

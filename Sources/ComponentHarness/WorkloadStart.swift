@@ -13,10 +13,10 @@ struct StartFailure: Error {
 
 /// Starts a process of the container from PID 1.
 enum WorkloadStart {
-  /// Returns its pid once its program runs.
+  /// Returns its pid once its program runs. `sockets` become its descriptors from 3 on.
   static func start(
     _ workload: Workload, profile: (name: String, proc: SharedDescriptor)?, input: SharedDescriptor,
-    output: SharedDescriptor, error: SharedDescriptor
+    output: SharedDescriptor, error: SharedDescriptor, sockets: [SharedDescriptor] = []
   ) throws(StartFailure) -> Int32 {
     guard let command = workload.arguments.first, !command.isEmpty else {
       throw StartFailure(stage: "reading the command", error: SyscallError(call: "exec", object: "\"\"", errno: EINVAL))
@@ -25,6 +25,8 @@ enum WorkloadStart {
       .path(try find(command, environment: workload.environment)), arguments: workload.arguments,
       environment: workload.environment)
     request.descriptors = [(input, 0), (output, 1), (error, 2)]
+    for (index, socket) in sockets.enumerated() { request.descriptors.append((socket, Int32(3 + index))) }
+    request.tellsOwnPID = !sockets.isEmpty
     request.newSession = true
     request.controllingTerminal = workload.terminal
     request.identity = .init(uid: workload.uid, gid: workload.gid, groups: workload.groups)

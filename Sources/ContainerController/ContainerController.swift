@@ -3,9 +3,11 @@
 
 import AgentAPI
 import CLinux
+import Configuration
 import Glibc
 import JSONRPC
 import LinuxKernel
+import LogStore
 import Logging
 
 /// The unprivileged part of the agent that builds and keeps containers: serves `container.sock`.
@@ -14,7 +16,7 @@ public final class ContainerController: Sendable {
   private let logger: Logger
   private let watcher: DescriptorWatcher
   private let host: HostClient
-  private let events = EventLog()
+  private let events = EventLog(source: "container-controller")
   private let bundles: BundleStore
   private let registry: ContainerRegistry
   private let pool: ProcessPool
@@ -75,6 +77,9 @@ public final class ContainerController: Sendable {
     logger.info("available")
     let background = [
       Task { await self.keepStatus() },
+      Task { [instance, events, logger] in
+        await EventForwarder(instance: instance, events: events, logger: logger).run()
+      },
       Task { [manager, logger, instance] in
         await Watchdog.run(manager, logger: logger) {
           _ = try RPCClient(path: instance.containerSocket).call(ContainerMethods.list, .init(names: []))
@@ -103,7 +108,8 @@ public final class ContainerController: Sendable {
   /// Keeps the line that `systemctl status` shows, at most once a second.
   private func keepStatus() async {
     var told = ""
-    for await _ in events.stream(.init(), buffered: 1) {
+    guard let changes = try? events.stream(nil, buffered: 1) else { return }
+    for await _ in changes {
       try? await Task.sleep(for: .seconds(1))
       guard !Task.isCancelled else { return }
       let summary = await registry.summary
@@ -170,7 +176,7 @@ public final class ContainerController: Sendable {
       let count = min(max(0, query.last ?? 10_000), 10_000)
       return try await Blocking.run { try reader.last(count, filter).map(\.entry) }
     }
-    router.on(EventMethods.list) { [events] _, query in events.list(query) }
+    router.on(EventMethods.list) { [events] _, query in try events.list(EventFilter(query)) }
     router.on(ContainerMethods.execute) { [registry] _, request in
       try await ExecCollector.run(request, in: try await registry.find(request.name))
     }
@@ -247,13 +253,14 @@ public final class ContainerController: Sendable {
 
   private func addTopics(to router: inout RPCRouter) {
     router.onTopic(EventMethods.topic) { [events] _, query, sink in
-      for await event in events.stream(query) where query.accepts(event) { sink.offer(event) }
+      let filter = try EventFilter(query)
+      for await event in try events.stream(filter) where filter.accepts(event) { sink.offer(event) }
     }
     router.onTopic(LogMethods.topic) { [registry, watcher] _, query, sink in
       let filter = try LogFilter(query)
       let container = try await registry.find(query.name)
       let reader = LogReader(directory: await container.stateDirectory)
-      try await LogFollower(container: container, reader: reader, watcher: watcher)
+      try await LogFollower(source: container, reader: reader, watcher: watcher)
         .run(query, filter: filter, sink: sink)
     }
     router.onTopic(ContainerMethods.statsTopic) { [registry] _, query, sink in

@@ -4,7 +4,7 @@
 import LinuxKernel
 
 /// What a controller asks of PID 1, one message a `SOCK_SEQPACKET` packet.
-public enum HarnessRequest: Sendable, Equatable {
+public enum HarnessRequest: ControlMessage, Equatable {
   /// The plan, with descriptors: the root mount, the state directory, the listening control socket, then the slots.
   case launch(LaunchPlan)
   /// Sends a signal to the workload, or to every process of the container.
@@ -55,7 +55,7 @@ public enum HarnessRequest: Sendable, Equatable {
 }
 
 /// What PID 1 tells its controllers, one message a packet.
-public enum HarnessEvent: Sendable, Equatable {
+public enum HarnessEvent: ControlMessage, Equatable {
   /// An operation of the plan, or the start of the workload, failed; PID 1 ends.
   case failed(stage: String, error: SyscallError)
   /// The workload's program runs.

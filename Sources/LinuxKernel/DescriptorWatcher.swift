@@ -44,6 +44,17 @@ public final class DescriptorWatcher: Sendable {
     cl_epoll_remove(epoll.raw, entry.descriptor)
   }
 
+  /// Returns when `descriptor` can be read or has ended, or cannot be watched.
+  public func untilReadable(_ descriptor: Int32) async {
+    await withCheckedContinuation { continuation in
+      do {
+        _ = try watch(descriptor) { continuation.resume() }
+      } catch {
+        continuation.resume()
+      }
+    }
+  }
+
   private func loop() {
     var ids = [UInt64](repeating: 0, count: 64)
     while true {

@@ -71,6 +71,8 @@ public struct SpawnRequest: Sendable {
   /// copy of the page tables. Not with ``cgroup`` or ``gate``.
   public var sharesMemory = false
   public var limits: [(resource: Int32, soft: UInt64, hard: UInt64)] = []
+  /// Adds `LISTEN_PID`, the child's own pid, to its environment (sd_listen_fds(3)).
+  public var tellsOwnPID = false
   /// A seccomp program, eight bytes an instruction.
   public var filter: [UInt8] = []
 
@@ -123,7 +125,9 @@ public struct SpawnRequest: Sendable {
     request.flags = UInt32(flags)
 
     let argv = CStringVector(arguments)
-    let envp = CStringVector(environment)
+    // Room for the pid, which only the child knows.
+    let envp = CStringVector(environment + (tellsOwnPID ? ["LISTEN_PID=          "] : []))
+    if tellsOwnPID { request.own_pid = envp.pointers[environment.count]! + 11 }
     let texts = CStringVector([path, workingDirectory, profile?.name].map { $0 ?? "" })
     request.argv = UnsafePointer(argv.pointers)
     request.envp = UnsafePointer(envp.pointers)

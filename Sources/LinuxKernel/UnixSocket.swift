@@ -99,6 +99,11 @@ public enum UnixSocket {
     Descriptor(owning: try check(cl_accept(socket), "accept", "socket \(socket)"))
   }
 
+  /// Each datagram comes with its sender's pid, uid and gid, as the kernel knows them (unix(7), `SO_PASSCRED`).
+  public static func passCredentials(_ socket: Int32) throws(SyscallError) {
+    try check(cl_pass_credentials(socket), "setsockopt(SO_PASSCRED)", "socket \(socket)")
+  }
+
   /// Sends one message with descriptors, which stay the caller's. On a stream socket the bytes are sent whole.
   public static func send(_ bytes: [UInt8], descriptors: [SharedDescriptor] = [], to socket: Int32)
     throws(SyscallError)

@@ -6,21 +6,25 @@ import CLinux
 import Glibc
 import JSONRPC
 import LinuxKernel
+import LogStore
 import Logging
-import Synchronization
 
 /// The privileged part of the agent: serves `node.sock`, keeps its sub-systems running, and does for the container
 /// controller what needs privilege.
 public final class NodeController: Sendable {
-  private let instance: Instance
-  private let logger: Logger
+  let instance: Instance
+  let logger: Logger
   private let lock: SharedDescriptor
   private let identity: ControllerIdentity
-  private let number: InstanceNumber
-  private let broker: HostBroker
-  private let containers: any ManagedSubsystem
+  let number: InstanceNumber
+  let broker: HostBroker
+  let containers: any ManagedSubsystem
+  let subsystems: SubsystemRegistry
+  private let subsystemCgroups: any CgroupHierarchy
+  let events: EventLog
+  let watcher: DescriptorWatcher
   private let manager: ServiceManager
-  private let notify: NotifySocket
+  private let changes: AsyncStream<(String, SubsystemState)>
 
   /// Claims the instance.
   ///
@@ -50,29 +54,31 @@ public final class NodeController: Sendable {
     let cgroups = try AgentCgroup.prepare(for: instance, scope: scope)
     broker = try HostBroker(
       instance: instance, number: number, controller: identity, cgroups: cgroups, scope: scope, logger: logger)
-    let notifyPath = "\(instance.runDirectory)/notify"
-    notify = try NotifySocket(path: notifyPath, group: identity.gid)
+    events = try EventLog(source: "node-controller", directory: instance.events)
+    watcher = try DescriptorWatcher(name: "watch")
+    subsystemCgroups = makeCgroupHierarchy(
+      layout: try AgentCgroup.decided(instance), base: instance.subsystemCgroup, kernel: LiveKernel())
+    guard let harness = Executables.harness else {
+      throw RPCError(.unavailable, "nodeagent-harness is not beside \(Executables.own); the installation is incomplete")
+    }
+    let (changes, change) = AsyncStream.makeStream(of: (String, SubsystemState).self)
+    self.changes = changes
+    let services = SubsystemServices(
+      instance: instance, watcher: watcher,
+      place: SupervisedPlace(
+        cgroups: subsystemCgroups,
+        harness: SharedDescriptor(try FileSystem.open(harness, flags: FileSystem.pathOnly))),
+      keeper: KeeperIdentity(instance: instance), events: events, logger: logger,
+      changed: { change.yield(($0, $1)) })
+    let spec = ContainerControllerSpec.make(instance, identity)
     if let containerUnit {
-      containers = UnitSubsystem(unit: containerUnit, name: "container-controller", identity: identity, logger: logger)
-      return
+      containers = UnitSubsystem(unit: containerUnit, name: spec.name, uid: identity.uid, logger: logger)
+    } else {
+      containers = Subsystem(spec, services: services)
     }
-    containers = Subsystem(
-      .init(
-        name: "container-controller",
-        arguments: ["nodeagent", "container-controller", "--root", instance.root],
-        environment: Self.environment(notify: notifyPath), identity: identity,
-        socket: instance.containerSocket,
-        pidFile: "\(instance.runDirectory)/container-controller.pid"),
-      logger: logger)
-  }
-
-  /// Only what the container controller is meant to see.
-  private static func environment(notify: String) -> [String] {
-    var environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "NOTIFY_SOCKET=\(notify)", "LISTEN_FDS=1"]
-    for name in ["NODEAGENT_LOG", "NODEAGENT_FAULT_POINT"] {
-      if let value = getenv(name) { environment.append("\(name)=\(String(cString: value))") }
-    }
-    return environment
+    subsystems = try SubsystemRegistry(
+      units: SubsystemUnits(directory: instance.subsystemUnits), fixed: [containers], specs: [spec], events: events,
+      logger: logger, make: { Subsystem($0, services: services) })
   }
 
   /// How a run ends.
@@ -93,13 +99,16 @@ public final class NodeController: Sendable {
     var router = RPCRouter(
       title: APIDocument.node.title, summary: APIDocument.node.summary, version: AgentVersion.current)
     addMethods(to: &router) { order.yield($0) }
+    addSubsystemMethods(to: &router)
+    addEventMethods(to: &router)
     let policy = RolePolicy(operatorGIDs: [identity.gid], containerControllerUID: identity.uid)
     let server = try RPCServer(router: router, policy: policy, logger: logger)
-    try notify.listen { [containers] sender in Task { await containers.ready(from: sender) } }
     let listening = try given ?? AgentSocket.listen(instance.nodeSocket, group: identity.gid)
     try await server.start(try listening.duplicate())
-    await containers.start()
-    await containers.waitUntilSettled()
+    let following = Task { [subsystems, changes] in
+      for await (name, state) in changes { await subsystems.changed(name, state) }
+    }
+    let starting = try await startSubsystems()
     started(await containers.view)
     try manager.ready(status: Self.status)
     let watchdog = Task { [manager, logger, instance] in
@@ -119,19 +128,51 @@ public final class NodeController: Sendable {
       how = asked
       break
     }
-    forwarding.cancel()
-    watchdog.cancel()
+    for task in [forwarding, watchdog, following, starting] { task.cancel() }
     try manager.stopping()
     logger.info("stopping", metadata: ["containers": how == .keepContainers ? "kept" : "stopped"])
-    await containers.stop(signal: how == .keepContainers ? SIGTERM : SIGINT)
+    await subsystems.stopAll(
+      onlyFixed: how == .keepContainers, signal: how == .keepContainers ? SIGTERM : SIGINT)
     await server.stop()
-    if how == .stopContainers { try await Blocking.run { [broker] in try broker.shutDown() } }
+    if how == .stopContainers {
+      try await Blocking.run { [broker, subsystemCgroups] in
+        try subsystemCgroups.removeBase()
+        try broker.shutDown()
+      }
+    }
     // A socket that the service manager made is the service manager's.
-    let sockets = given == nil ? [instance.nodeSocket, instance.containerSocket] : []
-    for path in sockets + ["\(instance.runDirectory)/notify"] { try FileSystem.remove(path) }
+    if given == nil { for path in [instance.nodeSocket, instance.containerSocket] { try FileSystem.remove(path) } }
+    events.add(kind: "node", name: "node", event: "stopped", cause: nil, correlation: nil)
   }
 
   private static let status = "serving node.sock"
+
+  /// Takes up what runs, and starts the others; returns once the container controller is available or has failed.
+  private func startSubsystems() async throws -> Task<Void, Never> {
+    events.add(kind: "node", name: "node", event: "initializing", cause: nil, correlation: nil)
+    let wanted = try await subsystems.load(known: SubsystemFiles.known(instance)) { [instance] name in
+      SubsystemFiles(name: name, instance: instance, keeper: KeeperIdentity(instance: instance)).record()?.spec
+    }
+    // They need not wait for each other: each begins when what it needs is there.
+    let starting = Task { [subsystems, logger] in
+      do {
+        let plan = try await subsystems.start(wanted, dryRun: false, correlation: nil)
+        for step in plan.steps {
+          guard let problem = step.problem else { continue }
+          logger.error("cannot start a sub-system", metadata: ["subsystem": "\(step.name)", "error": "\(problem)"])
+        }
+      } catch {
+        logger.error("cannot start the sub-systems", metadata: ["error": "\(error)"])
+      }
+    }
+    do {
+      try await containers.start(correlation: nil)
+    } catch {
+      logger.error("cannot start the container controller", metadata: ["error": "\(error)"])
+    }
+    events.add(kind: "node", name: "node", event: "available", cause: nil, correlation: nil)
+    return starting
+  }
 
   private func reload() async throws {
     try manager.reloading()
@@ -144,41 +185,6 @@ public final class NodeController: Sendable {
     try manager.ready(status: Self.status)
   }
 
-  private func addMethods(to router: inout RPCRouter, order: @escaping @Sendable (Order) -> Void) {
-    router.on(NodeMethods.info) { [self] _, _ in
-      let release = try FileSystem.readText("/proc/sys/kernel/osrelease")
-      return NodeInfo(
-        version: AgentVersion.current, instance: instance.id, root: instance.root, pid: getpid(),
-        kernel: String(release.filter { !$0.isWhitespace }), cgroups: try layout().mode.rawValue,
-        pool: number.pool.text, bridge: number.bridge, subsystems: [await containers.view])
-    }
-    router.on(NodeMethods.doctor) { [self] _, _ in
-      let doctor = Doctor(instance: instance, layout: try layout(), network: broker.network)
-      return try await Blocking.run { doctor.examine() }
-    }
-    router.on(NodeMethods.shutdown) { _, params in
-      order(params.keepContainers == true ? .keepContainers : .stopContainers)
-      return Empty()
-    }
-    router.onStream(HostMethods.open) { [self] context, _ in
-      guard await containers.isProcess(context.peer) else {
-        throw RPCError(.permissionDenied, "host calls are for the running container controller only")
-      }
-      let session = HostSession(broker: broker, peer: context.peer, logger: logger)
-      return (
-        Empty(),
-        { socket in
-          do {
-            let own = SharedDescriptor(try Descriptor.copy(of: socket.descriptor))
-            try NamedThread.start("host-session") { session.serve(own) }
-          } catch {
-            session.logger.error("cannot serve a host channel", metadata: ["error": "\(error)"])
-          }
-        }
-      )
-    }
-  }
-
   /// As it was decided at the start: since then this process has moved to a leaf.
-  private func layout() throws -> CgroupLayout { try AgentCgroup.decided(instance) }
+  func layout() throws -> CgroupLayout { try AgentCgroup.decided(instance) }
 }

@@ -4,6 +4,8 @@
 import ComponentHarness
 import Glibc
 
+// The node controller starts it so for a sub-system of the host; the conversation is descriptor 0.
+if CommandLine.arguments.dropFirst().first == "keep" { exit(Keeper.run(channel: 0)) }
 // Its first steps change the mounts and the network of the namespaces that it is in: they must be a container's.
 guard getpid() == 1 else {
   let words = "nodeagent-harness is PID 1 of a container; the agent starts it, and nobody else can\n"

@@ -32,7 +32,11 @@ final class TestAgent {
   // MARK: - The daemons
 
   private var logFile: String { "\(root)/agent.log" }
-  var log: String { (try? FileSystem.readText(logFile, limit: 64 << 20)) ?? "" }
+  /// What both controllers have said.
+  var log: String {
+    ((try? FileSystem.readText(logFile, limit: 64 << 20)) ?? "")
+      + ((try? FileSystem.readText("\(instance.subsystemState)/container-controller/log.000001", limit: 64 << 20)) ?? "")
+  }
 
   /// Starts the node controller; the first one makes the network namespace that later ones enter.
   func startDaemon() throws {
@@ -85,9 +89,12 @@ final class TestAgent {
 
   var nodeControllerPID: Int32 { (try? call(NodeMethods.info, node: true).pid) ?? -1 }
 
-  var containerControllerPID: Int32 {
-    (try? FileSystem.readText("\(instance.runDirectory)/container-controller.pid"))
-      .flatMap { Int32($0.split(separator: " ").first ?? "") } ?? -1
+  var containerControllerPID: Int32 { subsystemPID("container-controller") }
+
+  /// As the node controller has recorded it, so that it can be asked for while that is dead; -1 for none.
+  func subsystemPID(_ name: String) -> Int32 {
+    (try? FileSystem.read("\(instance.subsystemRun)/\(name)/record.json"))
+      .flatMap { try? JSONCoding.decode(JSONValue.self, from: $0) }?["pid"]?.integerValue.map { Int32($0) } ?? -1
   }
 
   /// Ends the node controller as `kill -9` does.

@@ -7,68 +7,6 @@ import Testing
 
 @testable import NodeController
 
-@Suite struct SubsystemMachineTests {
-  @Test func `a start, its readiness and a stop`() {
-    var machine = SubsystemMachine()
-    #expect(machine.apply(.startAsked) == [.spawn])
-    #expect(machine.apply(.ready) == [])
-    #expect(machine.state == .available)
-    #expect(machine.apply(.stopAsked) == [.terminate])
-    #expect(machine.apply(.ended(after: 5)) == [])
-    #expect(machine.state == .stopped)
-  }
-
-  @Test func `the pause grows with failures in a row and is bounded`() {
-    var machine = SubsystemMachine()
-    _ = machine.apply(.startAsked)
-    var pauses: [Int64] = []
-    for _ in 0..<12 {
-      guard case .wait(let pause)? = machine.apply(.ended(after: 0.1)).first else { return }
-      pauses.append(pause)
-      #expect(machine.apply(.backoffOver) == [.spawn])
-    }
-    #expect(pauses == [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000, 30000])
-    #expect(machine.restarts == 12)
-  }
-
-  @Test func `after a good run it starts again soon`() {
-    var machine = SubsystemMachine()
-    _ = machine.apply(.startAsked)
-    _ = machine.apply(.ready)
-    #expect(machine.apply(.ended(after: 60)) == [.wait(milliseconds: 100)])
-  }
-
-  @Test func `one that could start is not waited for longer than a second`() {
-    var machine = SubsystemMachine()
-    _ = machine.apply(.startAsked)
-    var pauses: [Int64] = []
-    for _ in 0..<6 {
-      _ = machine.apply(.ready)
-      guard case .wait(let pause)? = machine.apply(.ended(after: 1)).first else { return }
-      pauses.append(pause)
-      _ = machine.apply(.backoffOver)
-    }
-    #expect(pauses == [100, 200, 400, 800, 1000, 1000])
-  }
-
-  @Test func `one that does not become ready is ended`() {
-    var machine = SubsystemMachine()
-    _ = machine.apply(.startAsked)
-    #expect(machine.apply(.readyTimedOut) == [.kill])
-    #expect(machine.apply(.ready) == [])
-    #expect(machine.apply(.readyTimedOut) == [])
-  }
-
-  @Test func `a stop during the pause wins`() {
-    var machine = SubsystemMachine()
-    _ = machine.apply(.startAsked)
-    _ = machine.apply(.ended(after: 0))
-    #expect(machine.apply(.stopAsked) == [])
-    #expect(machine.state == .stopped)
-    #expect(machine.apply(.backoffOver) == [])
-  }
-}
-
 @Suite struct IPv4PoolTests {
   @Test(arguments: [(1, "10.130.0.2"), (254, "10.130.0.255"), (255, "10.130.1.0"), (1023, "10.130.4.0")])
   func `each slot has an address`(slot: Int, address: String) {

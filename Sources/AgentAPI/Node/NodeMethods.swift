@@ -31,31 +31,6 @@ public struct NodeInfo: Codable, Sendable, Hashable {
   }
 }
 
-public enum SubsystemState: String, Sendable, Hashable, SchemaEnumeration {
-  case stopped, starting, available, stopping
-  /// It ended; it is started again after a pause.
-  case backoff
-}
-
-/// A program that the node controller keeps running.
-public struct SubsystemView: Codable, Sendable, Hashable {
-  public var name: String
-  public var state: SubsystemState
-  public var pid: Int32?
-  public var uid: UInt32
-  public var restarts: Int
-  public var reason: String?
-
-  public init(name: String, state: SubsystemState, pid: Int32?, uid: UInt32, restarts: Int, reason: String?) {
-    self.name = name
-    self.state = state
-    self.pid = pid
-    self.uid = uid
-    self.restarts = restarts
-    self.reason = reason
-  }
-}
-
 /// One thing that `doctor` looked at.
 public struct Finding: Codable, Sendable, Hashable {
   public enum Level: String, Sendable, Hashable, SchemaEnumeration { case ok, warning, problem }

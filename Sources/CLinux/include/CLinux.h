@@ -213,6 +213,7 @@ struct cl_spawn {
   size_t filter_length;
   const char *profile; /* AppArmor profile to change to at exec, or NULL; needs `proc` */
   int proc;            /* the root of a procfs in which the child sees itself */
+  char *own_pid;       /* room for ten digits and the end of a text, where the child writes its pid, or NULL */
 };
 
 /*

@@ -6,6 +6,7 @@ import Crypto
 import Glibc
 import JSONRPC
 import LinuxKernel
+import LogStore
 import Logging
 
 /// The bundles of this node, by the SHA-256 of their archives.

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
+import Configuration
 import Glibc
 import LinuxKernel
 
@@ -162,7 +163,7 @@ public enum DescriptorParser {
   }
 
   private static func restart(_ node: DescriptorNode) throws(DescriptorProblem) -> RestartPolicy {
-    if case .scalar = node.node { return RestartPolicy(try node.choice(RestartPolicy.Condition.self)) }
+    if node.isScalar { return RestartPolicy(try node.choice(RestartPolicy.Condition.self)) }
     let members = try node.members(["policy", "limit"])
     guard let policy = members["policy"] else { throw node.problem("needs policy; it takes policy, limit") }
     return RestartPolicy(

@@ -6,13 +6,14 @@ import Glibc
 import JSONRPC
 import LaunchPlan
 import LinuxKernel
+import LogStore
 import Logging
 
 /// One container: its life-cycle, one operation at a time.
 ///
 /// Operations go through the mailbox; what happens to the container (it becomes ready, it ends) is put there too. Only
 /// looking at it does not wait.
-actor Container {
+actor Container: LogSource {
   nonisolated let name: String
   let services: ContainerServices
   let mailbox = Mailbox()
@@ -107,7 +108,8 @@ actor Container {
     record.state = life.state
     record.reason = life.reason
     services.events.add(
-      kind: "container", name: name, event: life.state.rawValue, cause: life.reason, correlation: correlation)
+      kind: "container", name: name, event: life.state.rawValue, severity: life.state == .failed ? .error : .info,
+      cause: life.reason, correlation: correlation)
     if isAtRest { wake() }
   }
 
@@ -173,7 +175,7 @@ actor Container {
   func attach(_ process: ContainerProcess) {
     self.process = process
     process.connection.start(
-      { event, descriptor in self.mailboxPost { await self.received(event, descriptor, from: process) } },
+      { event, descriptors in self.mailboxPost { await self.received(event, descriptors.first, from: process) } },
       ended: {})
     do {
       try process.whenEnded(services.watcher) { self.mailboxPost { await self.ended(process, correlation: nil) } }

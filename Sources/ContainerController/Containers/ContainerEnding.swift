@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
+import Configuration
 import Glibc
 import JSONRPC
 import LaunchPlan

@@ -3,6 +3,7 @@
 
 import AgentAPI
 import LinuxKernel
+import LogStore
 import Logging
 
 /// What every container of a controller works with.

@@ -100,7 +100,7 @@ struct Launcher: Sendable {
     if let failure = try SpawnFailure.read(from: process.child.report) {
       throw RPCError(.startFailed, "PID 1 of container \(name) could not be started: \(failure)")
     }
-    switch try connection.receive(within: 60_000) {
+    switch try connection.receive(within: 60_000)?.event {
     case .started: return
     case .failed(let stage, let error):
       throw RPCError(.startFailed, Self.explain(stage, error, record))
@@ -171,7 +171,7 @@ struct Launcher: Sendable {
     } catch {
       return nil
     }
-    while let event = try? connection.receive(within: 5000) {
+    while let event = try? connection.receive(within: 5000)?.event {
       if case .status(let started, let ready) = event {
         let held = Pidfd(pid: runtime.pid, descriptor: try Descriptor.copy(of: pidfd.raw))
         return (

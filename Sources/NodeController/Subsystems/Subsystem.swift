@@ -2,198 +2,284 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
-import CLinux
 import Glibc
 import JSONRPC
+import LaunchPlan
 import LinuxKernel
+import LogStore
 import Logging
 
-/// A program that the node controller starts, waits for, restarts and stops: an actor around ``SubsystemMachine``.
+/// A command that the node controller keeps running through a keeper: an actor around ``SubsystemMachine``.
 actor Subsystem: ManagedSubsystem {
-  struct Configuration: Sendable {
-    var name: String
-    var arguments: [String]
-    var environment: [String]
-    var identity: ControllerIdentity
-    /// The socket that it serves. The node controller listens, so that callers wait while it is started again; it gets
-    /// the listening socket as descriptor 3 (sd_listen_fds(3)).
-    var socket: String
-    /// Where its pid is written, so that the next node controller finds it.
-    var pidFile: String
-    var readyTimeoutMilliseconds: Int64 = 30_000
-    var stopTimeoutMilliseconds: Int64 = 60_000
+  nonisolated let name: String
+  let services: SubsystemServices
+  nonisolated let files: SubsystemFiles
+  let launcher: KeeperLauncher
+  private let mailbox = Mailbox()
+  private(set) var spec: SubsystemSpec
+  /// What is done when the running process has ended may follow an older unit file than ``spec``.
+  var machine: SubsystemMachine
+  var run: SubsystemRun?
+  var since = Clock.wallMicroseconds()
+  var reason: String?
+  var statusText: String?
+  var lastHeartbeat: UInt64 = 0
+  var exitStatus: ExitStatus?
+  /// Why the agent itself ended the process, where it did.
+  var endedBecause: String?
+  var stopSignal: Int32?
+  var wanted = false
+  private var uid: UInt32 = 0
+
+  func adoptUser(_ spec: SubsystemSpec) { uid = (try? SubsystemUser(spec).uid) ?? 0 }
+  private var backoff: Task<Void, Never>?
+  var timers: [Task<Void, Never>] = []
+  private var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
+  private var nextWaiter: UInt64 = 0
+  var sockets: SubsystemSockets
+  private var correlation: String?
+
+  init(_ spec: SubsystemSpec, services: SubsystemServices) {
+    name = spec.name
+    self.spec = spec
+    self.services = services
+    files = SubsystemFiles(name: spec.name, instance: services.instance, keeper: services.keeper)
+    launcher = KeeperLauncher(
+      files: files, place: services.place, identity: services.keeper, watcher: services.watcher)
+    machine = SubsystemMachine(policy: spec.restart, readiness: spec.readiness)
+    sockets = SubsystemSockets(spec.sockets, watcher: services.watcher)
   }
 
-  private let configuration: Configuration
-  private let logger: Logger
-  private var machine = SubsystemMachine()
-  private var process: SharedProcess?
-  private var started: UInt64 = 0
-  private var stopSignal = SIGTERM
-  private var reason: String?
-  private var listening: SharedDescriptor?
-  private var waiting: [CheckedContinuation<Void, Never>] = []
+  // MARK: - Looking
 
-  /// A pidfd with several users.
-  final class SharedProcess: Sendable {
-    let pidfd: Pidfd
-    let adopted: Bool
-    init(_ pidfd: consuming Pidfd, adopted: Bool) {
-      self.pidfd = pidfd
-      self.adopted = adopted
-    }
-  }
-
-  init(_ configuration: Configuration, logger: Logger) {
-    self.configuration = configuration
-    self.logger = logger
-  }
+  var state: SubsystemState { machine.state }
 
   var view: SubsystemView {
-    SubsystemView(
-      name: configuration.name, state: machine.viewState, pid: process?.pidfd.pid, uid: configuration.identity.uid,
-      restarts: machine.restarts, reason: reason)
+    var view = SubsystemView(
+      name: name, about: spec.about, state: machine.state, backend: services.place.backend, start: spec.start,
+      pid: run?.workload?.pid, uid: uid, restarts: machine.restarts, since: Timestamp.text(microseconds: since),
+      reason: reason, status: statusText)
+    if run != nil {
+      let usage = services.place.usage(of: name)
+      view.memory = usage.memory
+      view.cpuMicroseconds = usage.cpuMicroseconds
+      view.pids = usage.pids
+    }
+    return view
   }
 
-  func isProcess(_ peer: Peer) -> Bool { process?.pidfd.pid == peer.credentials.pid }
-
-  func start() {
-    if adopt() { return }
-    perform(machine.apply(.startAsked))
+  var details: (view: SubsystemView, processes: [Int32]) {
+    let keeper = run?.keeper.pid
+    let all = (try? services.place.processes(of: name)) ?? []
+    return (view, run == nil ? [] : all.filter { $0 != keeper })
   }
 
-  func ready(from sender: Int32) {
-    guard sender == process?.pidfd.pid else { return }
-    perform(machine.apply(.ready))
-    resumeWaiters()
+  func isProcess(_ peer: Peer) -> Bool {
+    guard let workload = run?.workload else { return false }
+    return workload.pid == peer.credentials.pid && workload.pidfd.isRunning()
   }
 
-  func waitUntilSettled() async {
-    if machine.state == .starting { await withCheckedContinuation { waiting.append($0) } }
+  var isAtRest: Bool { run == nil && machine.state != .backoff && machine.state != .starting }
+
+  func waitUntilAtRest() async {
+    while !isAtRest, !Task.isCancelled { await nextChange() }
   }
 
-  func stop(signal: Int32) async {
-    stopSignal = signal
-    perform(machine.apply(.stopAsked))
-    if machine.state == .stopping { await withCheckedContinuation { waiting.append($0) } }
+  // MARK: - Operations
+
+  func start(correlation: String?) async throws {
+    try await mailbox.perform { try await self.doStart(correlation) }
   }
 
-  private func resumeWaiters() {
-    for waiter in waiting { waiter.resume() }
-    waiting = []
-  }
-
-  private func perform(_ effects: [SubsystemMachine.Effect]) {
-    for effect in effects {
-      switch effect {
-      case .spawn: spawn()
-      case .terminate:
-        let process = process
-        try? process?.pidfd.signal(stopSignal)
-        Task {
-          try? await Task.sleep(for: .milliseconds(configuration.stopTimeoutMilliseconds))
-          if self.isStopping(process) { try? process?.pidfd.signal(SIGKILL) }
-        }
-      case .kill: try? process?.pidfd.signal(SIGKILL)
-      case .wait(let milliseconds):
-        Task {
-          try? await Task.sleep(for: .milliseconds(milliseconds))
-          self.perform(self.machine.apply(.backoffOver))
-        }
-      }
+  private func doStart(_ correlation: String?) async throws {
+    wanted = true
+    self.correlation = correlation
+    if [.stopped, .failed, .waiting, .backoff].contains(machine.state) {
+      await apply(.startAsked)
+    }
+    while machine.state == .starting { await nextChange() }
+    guard machine.state == .available || machine.state == .reloading else {
+      throw RPCError(.startFailed, "\(name) is \(machine.state.rawValue): \(reason ?? "no reason known")")
     }
   }
 
-  private func isStopping(_ process: SharedProcess?) -> Bool { machine.state == .stopping && self.process === process }
+  func hold(because reason: String, correlation: String?) async {
+    wanted = true
+    self.correlation = correlation
+    guard [.stopped, .failed, .backoff].contains(machine.state) else { return }
+    self.reason = reason
+    await apply(.held)
+  }
 
-  private func spawn() {
-    started = Clock.monotonicNanoseconds()
+  func stop(signal: Int32?, correlation: String?) async throws {
+    try await mailbox.perform { try await self.doStop(signal, correlation) }
+  }
+
+  private func doStop(_ signal: Int32?, _ correlation: String?) async throws {
+    wanted = false
+    self.correlation = correlation
+    stopSignal = signal
+    if machine.state != .failed { reason = nil }
+    await apply(.stopAsked)
+    while machine.state == .stopping { await nextChange() }
+    reason = nil
+    // Somebody who connects starts it again.
+    if spec.start == .socket { watchSockets() } else { sockets.close() }
+    try files.forgetRun()
+  }
+
+  func reload(correlation: String?) async throws {
+    try await mailbox.perform { try await self.doReload(correlation) }
+  }
+
+  private func doReload(_ correlation: String?) async throws {
+    guard machine.state == .available, let run else {
+      throw RPCError(.wrongState, "\(name) is \(machine.state.rawValue); only one that is available can be reloaded")
+    }
+    guard let reload = spec.reload else {
+      throw RPCError(.wrongState, "\(name) has no way to reload; add reload to its unit file, or restart it")
+    }
+    self.correlation = correlation
+    if let signal = reload.signal { try run.workload?.signal(signal) }
+    if let command = reload.command {
+      let spec = spec
+      try await Blocking.onOwnThread("reload-\(name)") { try SubsystemCommand.run(command, of: spec) }
+    }
+    record("reloaded", nil)
+  }
+
+  func update(_ spec: SubsystemSpec) {
+    self.spec = spec
+    machine.policy = spec.restart
+    // What runs was started by the older one.
+    if run == nil { machine.readiness = spec.readiness }
+    if run == nil, spec.sockets != sockets.specs {
+      sockets.close()
+      sockets = SubsystemSockets(spec.sockets, watcher: services.watcher)
+    }
+    if run == nil, spec.start == .socket { watchSockets() }
+  }
+
+  func forget() {
+    sockets.close()
+    try? files.forgetRun()
+  }
+
+  // MARK: - What happens
+
+  /// Begins to wait for callers, where it is started by them.
+  func watchSockets() {
+    guard spec.start == .socket, run == nil, machine.state == .stopped || machine.state == .failed else { return }
     do {
-      let executable = SharedDescriptor(try FileSystem.open("/proc/self/exe", flags: FileSystem.pathOnly))
-      let socket =
-        try listening ?? AgentSocket.listen(configuration.socket, group: configuration.identity.gid)
-      listening = socket
-      let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
-      let log = SharedDescriptor(try Descriptor.copy(of: 2))
-      var request = SpawnRequest(
-        .descriptor(executable), arguments: configuration.arguments, environment: configuration.environment)
-      request.descriptors =
-        [(null, 0), (log, 1), (log, 2), (socket, 3)]
-      request.newSession = true
-      request.identity = .init(uid: configuration.identity.uid, gid: configuration.identity.gid)
-      request.capabilities = SpawnRequest.Capabilities.none
-      request.noNewPrivileges = true
-      request.workingDirectory = "/"
-      let child = try request.start()
-      if let failure = try SpawnFailure.read(from: child.report) {
-        _ = try child.pidfd.reap(wait: true)
-        throw RPCError(.startFailed, failure.description)
-      }
-      let pidfd = Pidfd(pid: child.pidfd.pid, descriptor: try child.pidfd.descriptor.duplicate())
-      try remember(pidfd.pid)
-      watch(SharedProcess(pidfd, adopted: false))
-      let process = process
-      Task {
-        try? await Task.sleep(for: .milliseconds(configuration.readyTimeoutMilliseconds))
-        if self.process === process { self.perform(self.machine.apply(.readyTimedOut)) }
-      }
+      try sockets.watch { Task { await self.called() } }
     } catch {
       reason = "\(error)"
-      logger.error("cannot start a sub-system", metadata: ["subsystem": "\(configuration.name)", "error": "\(error)"])
-      perform(machine.apply(.ended(after: 0)))
-      resumeWaiters()
+      services.logger.error("cannot listen", metadata: ["subsystem": "\(name)", "error": "\(error)"])
     }
   }
 
-  private func remember(_ pid: Int32) throws {
-    let identity = try ProcessStatus.identity(of: pid)
-    try FileSystem.replace(
-      configuration.pidFile, with: Array("\(pid) \(identity.startTime)\n".utf8), mode: 0o644)
+  private func called() {
+    mailbox.post {
+      do {
+        try await self.doStart(nil)
+      } catch {
+        self.services.logger.notice("a start failed", metadata: ["subsystem": "\(self.name)", "error": "\(error)"])
+      }
+    }
   }
 
-  /// Takes over the process that an earlier node controller left running.
-  private func adopt() -> Bool {
-    guard let text = try? FileSystem.readText(configuration.pidFile, limit: 64) else { return false }
-    let fields = text.split(whereSeparator: \.isWhitespace)
-    guard fields.count == 2, let pid = Int32(fields[0]), let start = UInt64(fields[1]),
-      let pidfd = try? Pidfd(opening: pid),
-      let identity = try? ProcessStatus.identity(of: pid), identity.startTime == start, pidfd.isRunning()
-    else { return false }
-    logger.info("adopted", metadata: ["subsystem": "\(configuration.name)", "pid": "\(pid)"])
-    started = Clock.monotonicNanoseconds()
-    _ = machine.apply(.startAsked)
-    _ = machine.apply(.ready)
-    watch(SharedProcess(pidfd, adopted: true))
-    return true
+  /// Changes the state and does what follows from that.
+  func apply(_ event: SubsystemMachine.Event) async {
+    let before = machine.state
+    let effects = machine.apply(event)
+    if machine.state != before {
+      since = Clock.wallMicroseconds()
+      backoff?.cancel()
+      record(machine.state.rawValue, reason)
+    }
+    for effect in effects {
+      switch effect {
+      case .spawn: await spawn()
+      case .terminate: terminate()
+      case .kill:
+        endedBecause = "it was not ready within \(spec.readyTimeout) ms"
+        kill()
+      case .wait(let milliseconds):
+        backoff = Task {
+          try? await Task.sleep(for: .milliseconds(milliseconds))
+          guard !Task.isCancelled else { return }
+          self.mailbox.post { await self.apply(.backoffOver) }
+        }
+      case .giveUp:
+        reason = "\(reason ?? "it ended"); restarted \(spec.restart.burst) times within \(spec.restart.interval) ms"
+        record("given up", reason)
+      }
+    }
+    if machine.state != before {
+      wake()
+      services.changed(name, machine.state)
+      if machine.state == .failed || machine.state == .stopped { watchSockets() }
+    }
   }
 
-  private func watch(_ process: SharedProcess) {
-    self.process = process
+  func record(_ event: String, _ cause: String?) {
+    let severity: AgentEvent.Severity =
+      switch event {
+      case "failed", "given up": .error
+      case "backoff", "waiting", "leftovers ended", "keeper lost": .warning
+      default: .info
+      }
+    services.events.add(
+      kind: "subsystem", name: name, event: event, severity: severity, cause: cause, correlation: correlation)
+  }
+
+  private func spawn() async {
+    reason = nil
+    statusText = nil
+    exitStatus = nil
+    endedBecause = nil
+    machine.readiness = spec.readiness
     do {
-      try NamedThread.start("wait-\(configuration.name)") {
-        _ = try? process.pidfd.waitForEnd(milliseconds: -1)
-        let status = process.adopted ? nil : try? process.pidfd.reap(wait: true)
-        Task { await self.ended(process, status) }
-      }
+      uid = try SubsystemUser(spec).uid
+      let handed = try sockets.open()
+      let spec = spec
+      let launcher = launcher
+      let run = try await Blocking.onOwnThread("start-\(name)") { try launcher.start(spec, sockets: handed) }
+      attach(run)
+      if spec.readiness == .started { await apply(.ready) } else { watchReadiness(run) }
     } catch {
-      logger.error("cannot watch a sub-system", metadata: ["subsystem": "\(configuration.name)", "error": "\(error)"])
+      reason = "\(error)"
+      services.logger.error("cannot start a sub-system", metadata: ["subsystem": "\(name)", "error": "\(error)"])
+      await apply(.ended(clean: false, at: Self.seconds, ran: 0))
     }
   }
 
-  private func ended(_ process: SharedProcess, _ status: ExitStatus?) {
-    guard self.process === process else { return }
-    self.process = nil
-    try? FileSystem.remove(configuration.pidFile)
-    let seconds = Double(Clock.monotonicNanoseconds() - started) / 1e9
-    reason =
-      switch status {
-      case .exited(let code): "it exited with code \(code)"
-      case .signaled(let signal, _): "signal \(signal) ended it"
-      case nil: "it ended"
-      }
-    logger.notice(
-      "ended", metadata: ["subsystem": "\(configuration.name)", "reason": "\(reason ?? "")", "after": "\(seconds) s"])
-    perform(machine.apply(.ended(after: seconds)))
-    if machine.state != .starting { resumeWaiters() }
+  static var seconds: Double { Double(Clock.monotonicNanoseconds()) / 1e9 }
+
+  // MARK: - Waiting for a change
+
+  private func wake() {
+    let all = waiting
+    waiting = [:]
+    for waiter in all.values { waiter.resume() }
   }
+
+  /// Returns at the next change of state, or when the caller is cancelled.
+  private func nextChange() async {
+    nextWaiter += 1
+    let id = nextWaiter
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        if Task.isCancelled { return continuation.resume() }
+        waiting[id] = continuation
+      }
+    } onCancel: {
+      Task { await self.giveUpWaiting(id) }
+    }
+  }
+
+  private func giveUpWaiting(_ id: UInt64) { waiting.removeValue(forKey: id)?.resume() }
+
+  /// Puts `body` in the line of operations.
+  nonisolated func post(_ body: @escaping @Sendable () async -> Void) { mailbox.post(body) }
 }

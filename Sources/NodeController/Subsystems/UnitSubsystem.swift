@@ -7,54 +7,59 @@ import JSONRPC
 import LinuxKernel
 import Logging
 
-/// A sub-system that systemd runs as a unit of its own; systemd starts, restarts and stops it.
+/// The part of the agent that systemd runs as a unit of its own; systemd starts, restarts and stops it.
 actor UnitSubsystem: ManagedSubsystem {
+  nonisolated let name: String
   private let unit: String
-  private let name: String
-  private let identity: ControllerIdentity
+  private let uid: UInt32
   private let logger: Logger
   /// The unit's main process as it last came to the node controller.
-  private var process: SharedDescriptor?
-  private var pid: Int32?
+  private var process: HeldProcess?
   private var restarts = 0
 
-  init(unit: String, name: String, identity: ControllerIdentity, logger: Logger) {
+  init(unit: String, name: String, uid: UInt32, logger: Logger) {
     self.unit = unit
     self.name = name
-    self.identity = identity
+    self.uid = uid
     self.logger = logger
   }
 
-  private var isRunning: Bool {
-    guard let process, let pidfd = try? Pidfd.pid(of: process.raw) else { return false }
-    return pidfd > 0
-  }
+  private var isRunning: Bool { process?.pidfd.isRunning() ?? false }
+  var state: SubsystemState { isRunning ? .available : .stopped }
+  var isAtRest: Bool { true }
+  func waitUntilAtRest() {}
 
   var view: SubsystemView {
-    let isRunning = isRunning
-    return SubsystemView(
-      name: name, state: isRunning ? .available : .stopped, pid: isRunning ? pid : nil, uid: identity.uid,
-      restarts: restarts, reason: isRunning ? nil : "systemd runs it: systemctl status \(unit)")
+    SubsystemView(
+      name: name, state: state, backend: .unit, pid: isRunning ? process?.pid : nil, uid: uid, restarts: restarts,
+      reason: isRunning ? nil : "systemd runs it: systemctl status \(unit)")
   }
 
+  var details: (view: SubsystemView, processes: [Int32]) { (view, process.map { [$0.pid] } ?? []) }
+
   // It comes by itself.
-  func start() {}
-  func waitUntilSettled() {}
-  func ready(from sender: Int32) {}
+  func adopt() -> Bool { false }
+  func start(correlation: String?) {}
+  func hold(because reason: String, correlation: String?) {}
+  func update(_ spec: SubsystemSpec) {}
+  func forget() {}
+
+  func reload(correlation: String?) throws {
+    throw RPCError(.wrongState, "\(name) has nothing to reload")
+  }
 
   func isProcess(_ peer: Peer) async -> Bool {
-    guard peer.credentials.uid == identity.uid else { return false }
+    guard peer.credentials.uid == uid else { return false }
     let claimed = peer.credentials.pid
-    if claimed == pid, isRunning { return true }
+    if claimed == process?.pid, isRunning { return true }
     do {
-      let held = try Pidfd(opening: claimed)
+      let held = try HeldProcess(opening: claimed)
       let unit = unit
-      guard try await Blocking.run({ try Systemctl.mainPID(of: unit) }) == claimed, held.isRunning() else {
+      guard try await Blocking.run({ try Systemctl.mainPID(of: unit) }) == claimed, held.pidfd.isRunning() else {
         return false
       }
-      if pid != nil { restarts += 1 }
-      process = SharedDescriptor(try held.descriptor.duplicate())
-      pid = claimed
+      if process != nil { restarts += 1 }
+      process = held
       return true
     } catch {
       logger.error("cannot tell who is the main process", metadata: ["unit": "\(unit)", "error": "\(error)"])
@@ -63,19 +68,12 @@ actor UnitSubsystem: ManagedSubsystem {
   }
 
   /// Only when its containers are to be stopped, too: else it is systemd's to stop.
-  func stop(signal: Int32) async {
-    guard signal == SIGINT, isRunning, let pid, let process, let copy = try? process.duplicate() else { return }
-    let pidfd = Pidfd(pid: pid, descriptor: copy)
-    do {
-      try pidfd.signal(signal)
-      let held = SharedDescriptor(try pidfd.descriptor.duplicate())
-      _ = try await Blocking.onOwnThread("wait-\(name)") {
-        var poll = PollSet()
-        poll.add(held.raw)
-        return try poll.wait(milliseconds: 120_000)
-      }
-    } catch {
-      logger.error("cannot stop a sub-system", metadata: ["unit": "\(unit)", "error": "\(error)"])
+  func stop(signal: Int32?, correlation: String?) async throws {
+    guard signal == SIGINT, let process, isRunning else { return }
+    try process.signal(SIGINT)
+    let ended = try await Blocking.onOwnThread("wait-\(name)") {
+      try process.pidfd.waitForEnd(milliseconds: 120_000)
     }
+    guard ended else { throw RPCError(.deadlineExceeded, "\(unit) has not ended within two minutes") }
   }
 }

@@ -3,6 +3,7 @@
 
 import AgentAPI
 import ArgumentParser
+import Configuration
 import ContainerController
 import JSONRPC
 

@@ -6,14 +6,10 @@ import ArgumentParser
 import Foundation
 import JSONRPC
 
-struct Logs: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Show a container's log.",
-    discussion:
-      "What the container wrote to stderr goes to stderr. Times are RFC 3339, or a duration before now such as 10m.")
-  @OptionGroup var options: InstanceOptions
+/// Which part of a log to show, and how.
+struct LogOptions: ParsableArguments {
   @OptionGroup var output: JSONOption
-  @Flag(name: .shortAndLong, help: "Go on as the log grows, until the container has ended.") var follow = false
+  @Flag(name: .shortAndLong, help: "Go on as the log grows, until its source has ended.") var follow = false
   @Option(
     name: [.customShort("n"), .customLong("lines")], help: ArgumentHelp("Only the last lines.", valueName: "count"))
   var last: Int?
@@ -22,15 +18,36 @@ struct Logs: ParsableCommand {
   @Option(help: "Only stdout, stderr or harness.") var stream: String?
   @Option(help: ArgumentHelp("Only lines that contain this text.", valueName: "text")) var grep: String?
   @Flag(name: .shortAndLong, help: "Show the time of each line.") var timestamps = false
-  @Argument(help: "The container.") var name: String
+  @Argument(help: "The container or sub-system.") var name: String
 
   func validate() throws { if let last, last < 0 { throw ValidationError("-n takes a number from 0 on") } }
 
+  func print(from client: RPCClient) throws {
+    let query = LogQuery(
+      name: name, last: last, since: since, until: until, stream: stream, grep: grep, follow: follow)
+    try LogPrinter(timestamps: timestamps, json: output.json).follow(query, client)
+  }
+}
+
+struct Logs: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show the log of a container or, where none has the name, of a sub-system.",
+    discussion:
+      "What was written to stderr goes to stderr. Times are RFC 3339, or a duration before now such as 10m.")
+  @OptionGroup var options: InstanceOptions
+  @OptionGroup var show: LogOptions
+
   func run() throws {
     try reporting {
-      let query = LogQuery(
-        name: name, last: last, since: since, until: until, stream: stream, grep: grep, follow: follow)
-      try LogPrinter(timestamps: timestamps, json: output.json).follow(query, try options.containers())
+      do {
+        try show.print(from: try options.containers())
+      } catch let error as RPCError where error.code == .notFound || error.code == .unavailable {
+        do {
+          try show.print(from: try options.node())
+        } catch let second as RPCError where second.code == .notFound {
+          throw error
+        }
+      }
     }
   }
 }
@@ -51,7 +68,7 @@ struct LogPrinter {
         return
       }
     }
-    throw RPCError(.unavailable, "the agent closed the connection; the container goes on")
+    throw RPCError(.unavailable, "the agent closed the connection; what it logs goes on")
   }
 
   private func show(_ entry: LogEntry) throws {

@@ -66,16 +66,36 @@ struct Stats: ParsableCommand {
 
 struct Events: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what happened to containers and bundles since the controller started.")
+    abstract: "Show what happened to containers, bundles, sub-systems and the node.",
+    discussion: "The last 100 where neither --since nor -n says otherwise. Events are kept on disk, within a bound.")
   @OptionGroup var options: InstanceOptions
   @OptionGroup var output: JSONOption
   @Flag(name: .shortAndLong, help: "Go on as things happen.") var follow = false
-  @Argument(help: "Containers or bundles; all when none is named.") var names: [String] = []
+  @Option(
+    name: [.customShort("n"), .customLong("lines")], help: ArgumentHelp("Only the last events.", valueName: "count"))
+  var last: Int?
+  @Option(
+    help: ArgumentHelp("Only from this time on: RFC 3339, or a duration before now such as 10m.", valueName: "time"))
+  var since: String?
+  @Option(help: ArgumentHelp("Only of this kind: container, bundle, subsystem, node.", valueName: "kind"))
+  var kind: [String] = []
+  @Option(help: ArgumentHelp("Only of at least this severity: info, warning, error.", valueName: "severity"))
+  var severity: String?
+  @Argument(help: "Containers, bundles or sub-systems; all when none is named.") var names: [String] = []
+
+  func validate() throws {
+    if let last, last < 0 { throw ValidationError("-n takes a number from 0 on") }
+    if let severity, AgentEvent.Severity(rawValue: severity) == nil {
+      throw ValidationError("--severity takes info, warning or error")
+    }
+  }
 
   func run() throws {
     try reporting {
-      let client = try options.containers()
-      let query = EventMethods.Query(names: names.isEmpty ? nil : names, after: 0)
+      let client = try options.node()
+      let query = EventMethods.Query(
+        names: names.isEmpty ? nil : names, kinds: kind.isEmpty ? nil : kind, since: since,
+        severity: severity.flatMap(AgentEvent.Severity.init(rawValue:)), last: last ?? (since == nil ? 100 : nil))
       guard follow else { return try client.call(EventMethods.list, query).forEach(show) }
       _ = try client.subscribe(EventMethods.topic, query)
       while let delivery = try client.next(AgentEvent.self) {
@@ -94,7 +114,13 @@ struct Events: ParsableCommand {
       return Terminal.write(String(decoding: try JSONCoding.encode(event), as: UTF8.self) + "\n", to: 1)
     }
     let cause = event.cause.map { ": \(Terminal.printable($0))" } ?? ""
-    Terminal.write("\(Terminal.styled(event.time, .dim))  \(event.kind) \(event.name)  \(event.event)\(cause)\n", to: 1)
+    let word =
+      switch event.severity {
+      case .info: event.event
+      case .warning: Terminal.styled(event.event, .yellow)
+      case .error: Terminal.styled(event.event, .red)
+      }
+    Terminal.write("\(Terminal.styled(event.time, .dim))  \(event.kind) \(event.name)  \(word)\(cause)\n", to: 1)
   }
 }
 

@@ -3,6 +3,7 @@
 
 import AgentAPI
 import ArgumentParser
+import Configuration
 import ContainerController
 
 /// The options of `run` and `create`.

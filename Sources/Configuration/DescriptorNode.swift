@@ -4,13 +4,13 @@
 import Yams
 
 /// A place in a YAML document that knows its line and its path, for errors that a person can act on.
-struct DescriptorNode {
-  let file: String
-  let path: String
+public struct DescriptorNode {
+  public let file: String
+  public let path: String
   let node: Node
 
   /// Reads one document. Aliases and tags are refused: a descriptor needs neither, and an alias can stand for a bomb.
-  init(file: String, text: String) throws(DescriptorProblem) {
+  public init(file: String, text: String) throws(DescriptorProblem) {
     guard text.utf8.count <= 256 << 10 else {
       throw DescriptorProblem(file: file, line: 0, key: "", text: "is longer than 256 KiB")
     }
@@ -69,7 +69,7 @@ struct DescriptorNode {
     }
   }
 
-  func problem(_ text: String) -> DescriptorProblem {
+  public func problem(_ text: String) -> DescriptorProblem {
     DescriptorProblem(file: file, line: node.mark?.line ?? 0, key: path, text: text)
   }
 
@@ -78,7 +78,7 @@ struct DescriptorNode {
   }
 
   /// The members of a mapping, all of them in `allowed`.
-  func members(_ allowed: [String]) throws(DescriptorProblem) -> [String: DescriptorNode] {
+  public func members(_ allowed: [String]) throws(DescriptorProblem) -> [String: DescriptorNode] {
     let found = try members()
     for (name, member) in found where !allowed.contains(name) {
       throw member.problem(
@@ -88,7 +88,7 @@ struct DescriptorNode {
   }
 
   /// The members of a mapping with any names.
-  func members() throws(DescriptorProblem) -> [String: DescriptorNode] {
+  public func members() throws(DescriptorProblem) -> [String: DescriptorNode] {
     guard case .mapping(let mapping) = node else { throw problem("must be a mapping (key: value)") }
     var found: [String: DescriptorNode] = [:]
     for (key, value) in mapping {
@@ -114,21 +114,24 @@ struct DescriptorNode {
     }
   }
 
-  func elements() throws(DescriptorProblem) -> [DescriptorNode] {
+  public func elements() throws(DescriptorProblem) -> [DescriptorNode] {
     guard case .sequence(let sequence) = node else { throw problem("must be a list") }
     return sequence.enumerated().map { index, element in
       DescriptorNode(file: file, path: "\(path)[\(index)]", node: element)
     }
   }
 
+  /// True for a text, a number or another single value.
+  public var isScalar: Bool { if case .scalar = node { true } else { false } }
+
   /// A text as it stands; NUL is refused, since no program, path or variable can have it.
-  func text() throws(DescriptorProblem) -> String {
+  public func text() throws(DescriptorProblem) -> String {
     guard case .scalar(let scalar) = node else { throw problem("must be a text") }
     guard !scalar.string.utf8.contains(0) else { throw problem("has a NUL byte") }
     return scalar.string
   }
 
-  func boolean() throws(DescriptorProblem) -> Bool {
+  public func boolean() throws(DescriptorProblem) -> Bool {
     switch try text() {
     case "true", "yes": return true
     case "false", "no": return false
@@ -136,14 +139,14 @@ struct DescriptorNode {
     }
   }
 
-  func number(_ range: ClosedRange<UInt64>) throws(DescriptorProblem) -> UInt64 {
+  public func number(_ range: ClosedRange<UInt64>) throws(DescriptorProblem) -> UInt64 {
     guard let value = UInt64(try text()), range.contains(value) else {
       throw problem("must be a number from \(range.lowerBound) to \(range.upperBound)")
     }
     return value
   }
 
-  func choice<Value: CaseIterable & RawRepresentable>(_ type: Value.Type) throws(DescriptorProblem) -> Value
+  public func choice<Value: CaseIterable & RawRepresentable>(_ type: Value.Type) throws(DescriptorProblem) -> Value
   where Value.RawValue == String {
     guard let value = Value(rawValue: try text()) else {
       throw problem(
@@ -153,7 +156,7 @@ struct DescriptorNode {
   }
 
   /// Bytes: `1048576`, `64KiB`, `32MiB`, `2GiB`, also with `K`, `M`, `G`, all powers of 1024.
-  func bytes() throws(DescriptorProblem) -> UInt64 {
+  public func bytes() throws(DescriptorProblem) -> UInt64 {
     guard let value = Quantity.bytes(try text()) else {
       throw problem("must be a size such as 64MiB (KiB, MiB, GiB), not \"\(try text().prefix(40))\"")
     }
@@ -161,7 +164,7 @@ struct DescriptorNode {
   }
 
   /// Milliseconds: `500ms`, `10s`, `2m`.
-  func milliseconds() throws(DescriptorProblem) -> Int64 {
+  public func milliseconds() throws(DescriptorProblem) -> Int64 {
     guard let value = Quantity.milliseconds(try text()) else {
       throw problem("must be a duration such as 10s (ms, s, m, h), not \"\(try text().prefix(40))\"")
     }
@@ -169,7 +172,7 @@ struct DescriptorNode {
   }
 
   /// An absolute path without `.` and `..`.
-  func absolutePath() throws(DescriptorProblem) -> String {
+  public func absolutePath() throws(DescriptorProblem) -> String {
     let text = try text()
     let parts = text.split(separator: "/", omittingEmptySubsequences: true)
     guard text.hasPrefix("/"), text.utf8.count < 4096, !parts.contains("."), !parts.contains("..") else {

@@ -5,16 +5,29 @@ import AgentAPI
 import JSONRPC
 import LinuxKernel
 
-/// Sends a container's log to a subscriber, and goes on as it grows, until the container is at rest.
-struct LogFollower: Sendable {
-  let container: Container
+/// What writes a log, as far as a reader has to know it: one at rest writes no more.
+public protocol LogSource: Sendable {
+  var isAtRest: Bool { get async }
+  /// Returns when it is at rest, or when the caller is cancelled.
+  func waitUntilAtRest() async
+}
+
+/// Sends a log to a subscriber, and goes on as it grows, until its source is at rest.
+public struct LogFollower: Sendable {
+  let source: any LogSource
   let reader: LogReader
   let watcher: DescriptorWatcher
+
+  public init(source: any LogSource, reader: LogReader, watcher: DescriptorWatcher) {
+    self.source = source
+    self.reader = reader
+    self.watcher = watcher
+  }
 
   /// Events that are held at once, however long the log is.
   private static let batch = 512
 
-  func run(_ query: LogQuery, filter: LogFilter, sink: EventSink) async throws {
+  public func run(_ query: LogQuery, filter: LogFilter, sink: EventSink) async throws {
     let (changes, change) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     // Watching begins before the first reading: nothing falls between.
     let notices = query.follow == true ? try await watch(change) : nil
@@ -28,13 +41,13 @@ struct LogFollower: Sendable {
       for record in records { try await sink.send(record.entry) }
       position = end
     }
-    let ended = Task { [container] in
-      await container.waitUntilAtRest()
+    let ended = Task { [source] in
+      await source.waitUntilAtRest()
       change.yield()
     }
     defer { ended.cancel() }
     while true {
-      let atRest = await container.isAtRest
+      let atRest = await source.isAtRest
       let from = position
       let (records, next) = try await Blocking.run { [reader] in
         var found: [LogRecord] = []

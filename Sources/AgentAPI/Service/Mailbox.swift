@@ -6,11 +6,11 @@ import JSONRPC
 /// Runs an entity's operations strictly one after another, in the order of their arrival.
 ///
 /// An actor alone would let a second operation in whenever the first one waits.
-final class Mailbox: Sendable {
+public final class Mailbox: Sendable {
   private let queue: AsyncStream<@Sendable () async -> Void>.Continuation
   private let worker: Task<Void, Never>
 
-  init() {
+  public init() {
     let (operations, queue) = AsyncStream.makeStream(of: (@Sendable () async -> Void).self)
     self.queue = queue
     worker = Task { for await operation in operations { await operation() } }
@@ -19,7 +19,7 @@ final class Mailbox: Sendable {
   deinit { queue.finish() }
 
   /// Waits for its turn, runs `body`, and returns what it returns.
-  func perform<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
+  public func perform<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
       let result = queue.yield {
         do {
@@ -29,11 +29,11 @@ final class Mailbox: Sendable {
         }
       }
       if case .terminated = result {
-        continuation.resume(throwing: RPCError(.cancelled, "the container is gone"))
+        continuation.resume(throwing: RPCError(.cancelled, "it is gone"))
       }
     }
   }
 
   /// Queues `body` and does not wait.
-  func post(_ body: @escaping @Sendable () async -> Void) { queue.yield(body) }
+  public func post(_ body: @escaping @Sendable () async -> Void) { queue.yield(body) }
 }

@@ -6,13 +6,13 @@ import JSONRPC
 import LinuxKernel
 
 /// A log query that was checked.
-struct LogFilter: Sendable {
-  var since: Int64?
-  var until: Int64?
-  var stream: String?
-  var text: String?
+public struct LogFilter: Sendable {
+  public var since: Int64?
+  public var until: Int64?
+  public var stream: String?
+  public var text: String?
 
-  init(_ query: LogQuery) throws(RPCError) {
+  public init(_ query: LogQuery) throws(RPCError) {
     let now = Clock.wallMicroseconds()
     func time(_ text: String?, _ name: String) throws(RPCError) -> Int64? {
       guard let text else { return nil }
@@ -33,7 +33,7 @@ struct LogFilter: Sendable {
     text = query.grep
   }
 
-  func accepts(_ record: LogRecord) -> Bool {
+  public func accepts(_ record: LogRecord) -> Bool {
     if let since, record.t < since { return false }
     if let until, record.t > until { return false }
     if let stream, record.s != stream { return false }

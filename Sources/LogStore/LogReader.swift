@@ -9,8 +9,11 @@ import LinuxKernel
 
 /// Reads the log segments of one container. Lines that are no events are passed over: a container cannot write here,
 /// but a full disk can cut a line.
-struct LogReader: Sendable {
+public struct LogReader: Sendable {
   let directory: String
+
+  /// - Parameter directory: where the segments are.
+  public init(directory: String) { self.directory = directory }
 
   /// A place in the log: a segment and a byte in it.
   struct Position: Sendable, Equatable {
@@ -44,7 +47,7 @@ struct LogReader: Sendable {
   }
 
   /// The last `count` events that `filter` accepts, oldest first.
-  func last(_ count: Int, _ filter: LogFilter) throws -> [LogRecord] {
+  public func last(_ count: Int, _ filter: LogFilter) throws -> [LogRecord] {
     var found: [LogRecord] = []
     for segment in try segments().reversed() {
       var part: [LogRecord] = []

@@ -5,7 +5,7 @@ import AgentAPI
 import Foundation
 
 /// A line of a log segment as PID 1 writes it.
-struct LogRecord: Decodable, Sendable {
+public struct LogRecord: Decodable, Sendable {
   /// Microseconds since 1970.
   var t: Int64
   var s: String
@@ -13,12 +13,12 @@ struct LogRecord: Decodable, Sendable {
   var b: String?
   var p: Bool?
 
-  var text: String {
+  public var text: String {
     if let m { return m }
     return b.flatMap { Data(base64Encoded: $0) }.map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 
-  var entry: LogEntry {
+  public var entry: LogEntry {
     LogEntry(time: Timestamp.text(microseconds: t), stream: s, text: text, base64: m == nil ? b : nil, partial: p)
   }
 }

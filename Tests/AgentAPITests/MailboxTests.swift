@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the nodeagent authors
 
+import AgentAPI
 import Synchronization
 import Testing
-
-@testable import ContainerController
 
 @Suite struct MailboxTests {
   @Test func `operations run one after another, in order`() async throws {

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import CLinux
+import Glibc
+import JSONRPC
+import LinuxKernel
+
+/// A command beside a sub-system's process, run as the same user: its reload.
+enum SubsystemCommand {
+  private static let timeout: Int32 = 60_000
+
+  /// Waits for its end.
+  ///
+  /// - Throws: `start failed`, with the end of what it wrote, when its code is not 0.
+  static func run(_ command: [String], of spec: SubsystemSpec) throws {
+    let user = try SubsystemUser(spec)
+    let output = SharedDescriptor(Descriptor(owning: cl_memfd("command")))
+    let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
+    var request = SpawnRequest(
+      .path(command[0]), arguments: command,
+      environment: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+        + spec.environment.map { "\($0.key)=\($0.value)" })
+    request.descriptors = [(null, 0), (output, 1), (output, 2)]
+    request.newSession = true
+    request.noNewPrivileges = true
+    request.workingDirectory = spec.directory
+    request.identity = .init(uid: user.uid, gid: user.gid, groups: user.groups)
+    let capabilities = user.uid == 0 ? try CapabilitySet.permitted().rawValue : 0
+    request.capabilities = .init(bounding: capabilities, permitted: capabilities, ambient: 0)
+    let child = try request.start()
+    if let failure = try SpawnFailure.read(from: child.report) {
+      _ = try child.pidfd.reap(wait: true)
+      throw RPCError(.startFailed, "\(spec.name): \(command[0]): \(failure)")
+    }
+    guard try child.pidfd.waitForEnd(milliseconds: timeout) else {
+      try child.pidfd.signal(SIGKILL)
+      _ = try child.pidfd.reap(wait: true)
+      throw RPCError(.deadlineExceeded, "\(spec.name): \(command[0]) did not end within \(timeout / 1000) s")
+    }
+    let status = try child.pidfd.reap(wait: true)
+    guard status == .exited(0) else {
+      lseek(output.raw, 0, SEEK_SET)
+      let text = String(
+        decoding: try FileSystem.readAll(output.raw, limit: 16 << 20, object: command[0]), as: UTF8.self)
+      throw RPCError(
+        .startFailed,
+        "\(spec.name): \(command.joined(separator: " ")) ended with \(status?.shellCode ?? -1): \(text.suffix(500))")
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Glibc
+import LinuxKernel
+
+/// Where a sub-system's processes live: who starts its keeper, and what holds them together. Calls wait.
+protocol SubsystemPlace: Sendable {
+  var backend: SubsystemBackend { get }
+
+  /// Starts the keeper, in the sub-system's cgroup with its limits; `channel` becomes its descriptor 0.
+  func startKeeper(_ spec: SubsystemSpec, channel: SharedDescriptor) throws -> HeldProcess
+  /// Everything that runs there, the keeper too.
+  func processes(of name: String) throws -> [Int32]
+  func usage(of name: String) -> CgroupUsage
+  func oomKills(of name: String) -> UInt64
+  /// Takes the place away; nothing runs there any more.
+  func remove(_ name: String) throws
+}
+
+extension SubsystemPlace {
+  /// Ends every process that runs there, but for the keeper. Returns how many there were.
+  ///
+  /// Again and again, because a process that is about to be ended may have started another.
+  func endAll(of name: String, sparing keeper: Int32?) throws -> Int {
+    var ended: Set<Int32> = []
+    for _ in 0..<1000 {
+      let left = try processes(of: name).filter { $0 != keeper }
+      if left.isEmpty { break }
+      for pid in left {
+        do {
+          let process = try HeldProcess(opening: pid)
+          // Between the list and the descriptor the pid may have passed to another process: look again.
+          guard try processes(of: name).contains(pid) else { continue }
+          if try process.signal(SIGKILL) { ended.insert(pid) }
+        } catch let error as SyscallError where error.errno == ESRCH {
+          continue
+        }
+      }
+      usleep(1000)
+    }
+    return ended.count
+  }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import LaunchPlan
+import LinuxKernel
+
+/// One run of a sub-system's process: from its start to the end of everything that it left behind.
+final class SubsystemRun: Sendable {
+  let keeper: HeldProcess
+  /// `nil` when it had ended before it could be held.
+  let workload: HeldProcess?
+  let connection: KeeperConnection
+  /// Nanoseconds of the monotonic clock.
+  let started: UInt64
+
+  init(keeper: HeldProcess, workload: HeldProcess?, connection: KeeperConnection, started: UInt64) {
+    self.keeper = keeper
+    self.workload = workload
+    self.connection = connection
+    self.started = started
+  }
+}
