@@ -15,19 +15,20 @@ struct EventForwarder: Sendable {
 
   func run() async {
     var sent: UInt64 = 0
-    while !Task.isCancelled {
-      do {
-        // One notice is enough: what has happened is read from the log.
-        for await _ in try events.stream(nil, buffered: 1) {
+    // One notice is enough: what has happened is read from the log.
+    guard let notices = try? events.stream(nil, buffered: 1) else { return }
+    for await _ in notices {
+      while !Task.isCancelled {
+        do {
           sent = try await send(after: sent)
-          // A burst of events becomes one call.
-          try await Task.sleep(for: .milliseconds(50))
+          break
+        } catch {
+          logger.debug("the node's stream of events is away", metadata: ["error": "\(error)"])
+          try? await Task.sleep(for: .seconds(1))
         }
-      } catch {
-        logger.debug("the node's stream of events is away", metadata: ["error": "\(error)"])
       }
-      try? await Task.sleep(for: .seconds(1))
-      sent = (try? await send(after: sent)) ?? sent
+      // A burst of events becomes one call.
+      try? await Task.sleep(for: .milliseconds(50))
     }
   }
 

@@ -292,7 +292,7 @@ final class HostBroker: Sendable {
   }
 
   func inventory() throws -> HostMethods.Inventory {
-    try Orphan.reapStrangers()
+    try WaitedChildren.reapOrphans()
     let (slots, records) = state.withLock { ($0.slots, $0.records) }
     let running = Set(cgroups.list())
     let containers = slots.keys.sorted().map { name in

@@ -51,7 +51,7 @@ struct ContainersScope: Sendable {
     while try !FileSystem.readText("/proc/\(pid)/cgroup").contains("0::\(path)\n") {
       if try child.pidfd.waitForEnd(milliseconds: 5) || Clock.monotonicNanoseconds() > deadline {
         try? child.pidfd.signal(SIGKILL)
-        _ = try child.pidfd.reap(wait: true)
+        try WaitedChildren.reap(child.pidfd)
         lseek(output.raw, 0, SEEK_SET)
         let text = try FileSystem.readAll(output.raw, limit: 4096, object: "systemd-run")
         throw RPCError(
@@ -73,7 +73,7 @@ struct ContainersScope: Sendable {
       }
       try process.signal(SIGKILL)
       // When it is this process's child; else systemd reaps it.
-      _ = try? process.reap(wait: true)
+      _ = try? WaitedChildren.reap(process)
     }
   }
 }

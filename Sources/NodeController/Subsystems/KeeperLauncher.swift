@@ -62,7 +62,7 @@ struct KeeperLauncher: Sendable {
     _ = try? place.endAll(of: name, sparing: keeper.pid)
     _ = try? keeper.signal(SIGKILL)
     _ = try? keeper.pidfd.waitForEnd(milliseconds: 5000)
-    if keeper.isChild { _ = try? keeper.pidfd.reap(wait: true) }
+    if keeper.isChild { _ = try? WaitedChildren.reap(keeper.pidfd) }
     try? place.remove(name)
   }
 

@@ -29,17 +29,17 @@ enum SubsystemCommand {
     request.identity = .init(uid: user.uid, gid: user.gid, groups: user.groups)
     let capabilities = user.uid == 0 ? try CapabilitySet.permitted().rawValue : 0
     request.capabilities = .init(bounding: capabilities, permitted: capabilities, ambient: 0)
-    let child = try request.start()
+    let child = try WaitedChildren.start(request)
     if let failure = try SpawnFailure.read(from: child.report) {
-      _ = try child.pidfd.reap(wait: true)
+      try WaitedChildren.reap(child.pidfd)
       throw RPCError(.startFailed, "\(spec.name): \(command[0]): \(failure)")
     }
     guard try child.pidfd.waitForEnd(milliseconds: timeout) else {
       try child.pidfd.signal(SIGKILL)
-      _ = try child.pidfd.reap(wait: true)
+      try WaitedChildren.reap(child.pidfd)
       throw RPCError(.deadlineExceeded, "\(spec.name): \(command[0]) did not end within \(timeout / 1000) s")
     }
-    let status = try child.pidfd.reap(wait: true)
+    let status = try WaitedChildren.reap(child.pidfd)
     guard status == .exited(0) else {
       lseek(output.raw, 0, SEEK_SET)
       let text = String(

@@ -103,7 +103,9 @@ extension Subsystem {
     let oomKills = place.oomKills(of: name)
     do {
       try await Blocking.onOwnThread("end-\(name)") {
-        if keeper.isChild { _ = try keeper.pidfd.reap(wait: true) }
+        if keeper.isChild { try WaitedChildren.reap(keeper.pidfd) }
+        // What the keeper did not live to reap.
+        try WaitedChildren.reapOrphans()
         try place.remove(name)
       }
     } catch {

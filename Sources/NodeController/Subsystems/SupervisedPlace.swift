@@ -21,9 +21,9 @@ struct SupervisedPlace: SubsystemPlace {
     request.newSession = true
     request.workingDirectory = "/"
     request.sharesMemory = true
-    let child = try request.start()
+    let child = try WaitedChildren.start(request)
     if let failure = try SpawnFailure.read(from: child.report) {
-      _ = try child.pidfd.reap(wait: true)
+      try WaitedChildren.reap(child.pidfd)
       throw failure
     }
     let keeper = HeldProcess(
@@ -32,7 +32,7 @@ struct SupervisedPlace: SubsystemPlace {
       try cgroups.attach(keeper.pid, to: spec.name)
     } catch {
       try keeper.signal(SIGKILL)
-      _ = try keeper.pidfd.reap(wait: true)
+      try WaitedChildren.reap(keeper.pidfd)
       throw error
     }
     return keeper

@@ -38,10 +38,10 @@ public enum Systemctl {
     let child = try start(path, arguments, output: output)
     guard try child.pidfd.waitForEnd(milliseconds: 90_000) else {
       try child.pidfd.signal(SIGKILL)
-      _ = try child.pidfd.reap(wait: true)
+      try WaitedChildren.reap(child.pidfd)
       throw RPCError(.deadlineExceeded, "systemctl \(words) did not end within 90 s")
     }
-    let status = try child.pidfd.reap(wait: true)
+    let status = try WaitedChildren.reap(child.pidfd)
     lseek(output.raw, 0, SEEK_SET)
     let text = String(decoding: try FileSystem.readAll(output.raw, limit: 64 << 10, object: "systemctl"), as: UTF8.self)
     guard !expectsSuccess || status == .exited(0) else {
@@ -58,9 +58,9 @@ public enum Systemctl {
       environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"])
     let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
     request.descriptors = [(null, 0), (output, 1), (output, 2)]
-    let child = try request.start()
+    let child = try WaitedChildren.start(request)
     if let failure = try SpawnFailure.read(from: child.report) {
-      _ = try child.pidfd.reap(wait: true)
+      try WaitedChildren.reap(child.pidfd)
       throw RPCError(.unavailable, "\(path) could not be started: \(failure)")
     }
     return child
