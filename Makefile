@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev pkg-config
+BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev libsystemd-dev pkg-config
 RUN_PACKAGES := busybox-static mmdebstrap zstd
 TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl
 BENCH_PACKAGES := runc bubblewrap

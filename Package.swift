@@ -17,6 +17,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -26,6 +27,7 @@ let package = Package(
     .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+    .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
     .systemLibrary(name: "CNetlink", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
 
     .target(name: "LinuxKernel", dependencies: ["CLinux"]),
@@ -43,10 +45,27 @@ let package = Package(
       name: "Configuration", dependencies: [.product(name: "Yams", package: "Yams")]),
     .target(name: "LogStore", dependencies: ["AgentAPI", "JSONRPC", "LaunchPlan", "LinuxKernel"]),
     .target(
+      name: "Probing",
+      dependencies: [
+        "AgentAPI", "LinuxKernel",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ]),
+    .target(
+      name: "NodeMonitor",
+      dependencies: [
+        "AgentAPI", "JSONRPC", "LinuxKernel", "Probing",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ]),
+    .target(
       name: "NodeController",
       dependencies: [
-        "AgentAPI", "Configuration", "JSONRPC", "LaunchPlan", "LogStore", "LinuxKernel", "CLinux", "CNftables",
-        "CNetlink",
+        "AgentAPI", "Configuration", "JSONRPC", "LaunchPlan", "LogStore", "LinuxKernel", "Probing", "CLinux",
+        "CNftables",
+        "CNetlink", "CSystemd",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
@@ -62,7 +81,8 @@ let package = Package(
     .executableTarget(
       name: "nodeagent",
       dependencies: [
-        "AgentAPI", "Configuration", "JSONRPC", "NodeController", "ContainerController", "LinuxKernel", "CLinux",
+        "AgentAPI", "Configuration", "JSONRPC", "NodeController", "NodeMonitor", "ContainerController", "LinuxKernel",
+        "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -76,11 +96,13 @@ let package = Package(
     .testTarget(name: "LaunchPlanTests", dependencies: ["LaunchPlan", "LinuxKernel"]),
     .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC", "LinuxKernel"]),
     .testTarget(name: "AgentAPITests", dependencies: ["AgentAPI", "JSONRPC"]),
-    .testTarget(name: "NodeControllerTests", dependencies: ["NodeController", "AgentAPI", "LinuxKernel"]),
+    .testTarget(
+      name: "NodeControllerTests", dependencies: ["NodeController", "AgentAPI", "Configuration", "LinuxKernel"]),
     .testTarget(
       name: "ContainerControllerTests",
       dependencies: ["ContainerController", "AgentAPI", "LaunchPlan", "LinuxKernel"]),
     .testTarget(name: "ComponentHarnessTests", dependencies: ["ComponentHarness", "LaunchPlan"]),
+    .testTarget(name: "ProbingTests", dependencies: ["Probing", "AgentAPI", "LinuxKernel"]),
     .testTarget(
       name: "HostTests",
       // Not on the executables: the harness's static linking would become the tests'. They are found beside them.

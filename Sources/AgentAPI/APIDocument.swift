@@ -24,6 +24,10 @@ public struct APIDocument: Sendable {
       LogMethods.topic.description, EventMethods.topic.description, ContainerMethods.statsTopic.description,
     ] + RPCRouter.builtIn)
 
+  public static let monitor = APIDocument(
+    title: "nodeagent monitor", summary: "The node controller's side for its monitor.", socket: "monitor.sock",
+    methods: [HealthMethods.assignments.description, HealthMethods.report.description] + RPCRouter.builtIn)
+
   public static let node = APIDocument(
     title: "nodeagent node", summary: "The node controller of one host.", socket: "node.sock",
     methods: [
@@ -32,7 +36,7 @@ public struct APIDocument: Sendable {
       SubsystemMethods.start.description, SubsystemMethods.stop.description, SubsystemMethods.restart.description,
       SubsystemMethods.reload.description, SubsystemMethods.apply.description, SubsystemMethods.logs.description,
       LogMethods.topic.description, EventMethods.list.description, EventMethods.report.description,
-      EventMethods.topic.description,
+      EventMethods.topic.description, HealthMethods.list.description, HealthMethods.maintenance.description,
     ] + RPCRouter.builtIn)
 
   public var openRPC: JSONValue {

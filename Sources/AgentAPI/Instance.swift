@@ -28,6 +28,8 @@ public struct Instance: Sendable, Hashable {
   public var logDirectory: String { path("var/log/nodeagent") }
   public var nodeSocket: String { "\(runDirectory)/node.sock" }
   public var containerSocket: String { "\(runDirectory)/container.sock" }
+  /// The node controller's, for its monitor alone.
+  public var monitorSocket: String { "\(runDirectory)/monitor.sock" }
   /// Held by the node controller while it lives.
   public var lockFile: String { "\(runDirectory)/node.lock" }
 
@@ -45,6 +47,7 @@ public struct Instance: Sendable, Hashable {
   public var events: String { "\(stateDirectory)/events" }
   /// The administrator's files.
   public var configuration: String { path("etc/nodeagent") }
+  public var nodeChecks: String { "\(configuration)/checks.yaml" }
   public var subsystemUnits: String { "\(configuration)/subsystems.d" }
 
   /// The group of cgroups below the agent's own.

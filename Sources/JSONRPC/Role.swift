@@ -13,15 +13,17 @@ public enum Role: String, Sendable, Hashable, Codable, CaseIterable {
   case observer
   /// The container controller of this instance.
   case containerController = "container-controller"
+  /// The monitor of this instance.
+  case monitor
   /// A component inside a container.
   case component
 
   /// True when a caller with this role may do what `needed` asks for.
   public func includes(_ needed: Role) -> Bool {
     switch (self, needed) {
-    case (.admin, .containerController), (.admin, .component): false
+    case (.admin, .containerController), (.admin, .monitor), (.admin, .component): false
     case (.admin, _): true
-    case (.operatorRole, .observer), (.containerController, .observer): true
+    case (.operatorRole, .observer), (.containerController, .observer), (.monitor, .observer): true
     default: self == needed
     }
   }
@@ -45,16 +47,18 @@ public struct RolePolicy: Sendable {
   public var adminUIDs: Set<UInt32>
   public var operatorGIDs: Set<UInt32>
   public var containerControllerUID: UInt32?
+  public var monitorUID: UInt32?
   /// Given to everybody who can connect at all; the socket's mode decides who can.
   public var others: Role?
 
   public init(
     adminUIDs: Set<UInt32> = [0], operatorGIDs: Set<UInt32> = [], containerControllerUID: UInt32? = nil,
-    others: Role? = .observer
+    monitorUID: UInt32? = nil, others: Role? = .observer
   ) {
     self.adminUIDs = adminUIDs
     self.operatorGIDs = operatorGIDs
     self.containerControllerUID = containerControllerUID
+    self.monitorUID = monitorUID
     self.others = others
   }
 
@@ -62,6 +66,7 @@ public struct RolePolicy: Sendable {
     var roles: Set<Role> = []
     if adminUIDs.contains(credentials.uid) { roles.insert(.admin) }
     if credentials.uid == containerControllerUID { roles.insert(.containerController) }
+    if credentials.uid == monitorUID { roles.insert(.monitor) }
     if !operatorGIDs.isDisjoint(with: [credentials.gid] + credentials.groups) { roles.insert(.operatorRole) }
     if let others { roles.insert(others) }
     return Peer(credentials: credentials, roles: roles)

@@ -2,7 +2,6 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import Glibc
-import LaunchPlan
 import LinuxKernel
 import Synchronization
 

@@ -36,11 +36,16 @@ public struct CapabilitySet: OptionSet, Sendable, Hashable {
   public static let setGid = CapabilitySet(rawValue: 1 << 6)
   public static let setUid = CapabilitySet(rawValue: 1 << 7)
   public static let setPcap = CapabilitySet(rawValue: 1 << 8)
+  public static let netBindService = CapabilitySet(rawValue: 1 << 10)
   public static let netAdmin = CapabilitySet(rawValue: 1 << 12)
+  public static let netRaw = CapabilitySet(rawValue: 1 << 13)
+  public static let ipcLock = CapabilitySet(rawValue: 1 << 14)
+  public static let sysChroot = CapabilitySet(rawValue: 1 << 18)
   public static let sysPtrace = CapabilitySet(rawValue: 1 << 19)
   public static let sysAdmin = CapabilitySet(rawValue: 1 << 21)
-
   public static let sysNice = CapabilitySet(rawValue: 1 << 23)
+  public static let sysResource = CapabilitySet(rawValue: 1 << 24)
+  public static let auditWrite = CapabilitySet(rawValue: 1 << 29)
 
   /// All that the running kernel knows; it refuses to raise others (capabilities(7), `/proc/sys/kernel/cap_last_cap`).
   public static let all: CapabilitySet = {

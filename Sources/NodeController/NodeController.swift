@@ -22,7 +22,10 @@ public final class NodeController: Sendable {
   let subsystems: SubsystemRegistry
   private let subsystemCgroups: any CgroupHierarchy
   let events: EventLog
+  let health: HealthRegistry
+  private let monitor: MonitorIdentity
   let watcher: DescriptorWatcher
+  private let systemd: SystemdWatch?
   private let manager: ServiceManager
   private let changes: AsyncStream<(String, SubsystemState)>
 
@@ -63,22 +66,53 @@ public final class NodeController: Sendable {
     }
     let (changes, change) = AsyncStream.makeStream(of: (String, SubsystemState).self)
     self.changes = changes
-    let services = SubsystemServices(
-      instance: instance, watcher: watcher,
-      place: SupervisedPlace(
+    let place: any SubsystemPlace
+    if let scope {
+      place = SystemdPlace(instance: instance, harness: harness, mount: scope.mount)
+    } else {
+      place = SupervisedPlace(
         cgroups: subsystemCgroups,
-        harness: SharedDescriptor(try FileSystem.open(harness, flags: FileSystem.pathOnly))),
-      keeper: KeeperIdentity(instance: instance), events: events, logger: logger,
+        harness: SharedDescriptor(try FileSystem.open(harness, flags: FileSystem.pathOnly)))
+    }
+    systemd = Systemctl.isThere ? SystemdWatch(logger: logger) : nil
+    let services = SubsystemServices(
+      instance: instance, watcher: watcher, place: place, keeper: KeeperIdentity(instance: instance), events: events,
+      logger: logger,
       changed: { change.yield(($0, $1)) })
     let spec = ContainerControllerSpec.make(instance, identity)
+    monitor = MonitorIdentity(instance: instance)
+    let monitorSpec = MonitorSpec.make(instance, monitor)
     if let containerUnit {
-      containers = UnitSubsystem(unit: containerUnit, name: spec.name, uid: identity.uid, logger: logger)
+      containers = UnitSubsystem(
+        spec, unit: containerUnit, belongsToAgent: true, events: events, logger: logger, changed: services.changed)
     } else {
       containers = Subsystem(spec, services: services)
     }
-    subsystems = try SubsystemRegistry(
-      units: SubsystemUnits(directory: instance.subsystemUnits), fixed: [containers], specs: [spec], events: events,
-      logger: logger, make: { Subsystem($0, services: services) })
+    let registry = try SubsystemRegistry(
+      units: SubsystemUnits(directory: instance.subsystemUnits),
+      fixed: [containers, Subsystem(monitorSpec, services: services)],
+      specs: [spec, monitorSpec], events: events, logger: logger,
+      make: { spec in
+        guard let unit = spec.unit else { return Subsystem(spec, services: services) }
+        return UnitSubsystem(
+          spec, unit: unit, events: services.events, logger: logger, changed: services.changed)
+      })
+    subsystems = registry
+    health = HealthRegistry(events: events, logger: logger) { owner, action, cause in
+      switch action {
+      case .alert: return "an event tells of it"
+      case .restart:
+        logger.warning("restarting for health", metadata: ["subsystem": "\(owner)", "cause": "\(cause)"])
+        try await registry.heal(owner)
+        return "it was restarted"
+      case .stop:
+        _ = try await registry.stop([owner], dryRun: false, correlation: nil)
+        return "it was stopped"
+      case .run(let command):
+        let output = try await registry.run(command, beside: owner, timeout: 60_000)
+        return "\(command[0]) was run\(output.isEmpty ? "" : ": \(output)")"
+      }
+    }
   }
 
   /// How a run ends.
@@ -101,12 +135,22 @@ public final class NodeController: Sendable {
     addMethods(to: &router) { order.yield($0) }
     addSubsystemMethods(to: &router)
     addEventMethods(to: &router)
+    addHealthMethods(to: &router)
     let policy = RolePolicy(operatorGIDs: [identity.gid], containerControllerUID: identity.uid)
     let server = try RPCServer(router: router, policy: policy, logger: logger)
     let listening = try given ?? AgentSocket.listen(instance.nodeSocket, group: identity.gid)
     try await server.start(try listening.duplicate())
-    let following = Task { [subsystems, changes] in
-      for await (name, state) in changes { await subsystems.changed(name, state) }
+    let checking = try await serveMonitor()
+    let following = Task { [subsystems, health, changes] in
+      for await (name, state) in changes {
+        await subsystems.changed(name, state)
+        if state != .reloading { await health.owner(name, runs: state == .available) }
+      }
+    }
+    try systemd?.start()
+    let followingUnits = Task { [subsystems, systemd] in
+      guard let systemd else { return }
+      for await unit in systemd.changes { await subsystems.unitChanged(unit) }
     }
     let starting = try await startSubsystems()
     started(await containers.view)
@@ -128,11 +172,13 @@ public final class NodeController: Sendable {
       how = asked
       break
     }
-    for task in [forwarding, watchdog, following, starting] { task.cancel() }
+    for task in [forwarding, watchdog, following, followingUnits, starting] { task.cancel() }
     try manager.stopping()
     logger.info("stopping", metadata: ["containers": how == .keepContainers ? "kept" : "stopped"])
     await subsystems.stopAll(
       onlyFixed: how == .keepContainers, signal: how == .keepContainers ? SIGTERM : SIGINT)
+    await health.stop()
+    await checking.stop()
     await server.stop()
     if how == .stopContainers {
       try await Blocking.run { [broker, subsystemCgroups] in
@@ -142,6 +188,7 @@ public final class NodeController: Sendable {
     }
     // A socket that the service manager made is the service manager's.
     if given == nil { for path in [instance.nodeSocket, instance.containerSocket] { try FileSystem.remove(path) } }
+    try FileSystem.remove(instance.monitorSocket)
     events.add(kind: "node", name: "node", event: "stopped", cause: nil, correlation: nil)
   }
 
@@ -153,6 +200,7 @@ public final class NodeController: Sendable {
     let wanted = try await subsystems.load(known: SubsystemFiles.known(instance)) { [instance] name in
       SubsystemFiles(name: name, instance: instance, keeper: KeeperIdentity(instance: instance)).record()?.spec
     }
+    await configureHealth()
     // They need not wait for each other: each begins when what it needs is there.
     let starting = Task { [subsystems, logger] in
       do {
@@ -172,6 +220,32 @@ public final class NodeController: Sendable {
     }
     events.add(kind: "node", name: "node", event: "available", cause: nil, correlation: nil)
     return starting
+  }
+
+  /// Serves the monitor, on a socket of its own with nothing else behind it.
+  private func serveMonitor() async throws -> RPCServer {
+    var router = RPCRouter(
+      title: APIDocument.monitor.title, summary: APIDocument.monitor.summary, version: AgentVersion.current)
+    addMonitorMethods(to: &router)
+    let server = try RPCServer(
+      router: router, policy: RolePolicy(monitorUID: monitor.uid, others: nil), logger: logger)
+    let socket = try AgentSocket.listen(instance.monitorSocket, group: monitor.gid)
+    try await server.start(try socket.duplicate())
+    let probe = LocalProbe(subsystems: subsystems)
+    await health.start { await probe.look($0) }
+    return server
+  }
+
+  private func configureHealth() async {
+    for (name, checks) in await subsystems.checks { await health.configure(name, checks) }
+    do {
+      await health.configure(HealthRegistry.node, try NodeChecks.read(instance.nodeChecks))
+    } catch {
+      logger.error("the node's checks cannot be used", metadata: ["error": "\(error)"])
+      events.add(
+        kind: "health", name: "node", event: "checks refused", severity: .error, cause: "\(error)", correlation: nil)
+    }
+    for name in await subsystems.available() { await health.owner(name, runs: true) }
   }
 
   private func reload() async throws {

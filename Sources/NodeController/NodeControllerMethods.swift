@@ -45,8 +45,17 @@ extension NodeController {
   }
 
   func addSubsystemMethods(to router: inout RPCRouter) {
-    router.on(SubsystemMethods.list) { [subsystems] _, query in try await subsystems.list(query.names) }
-    router.on(SubsystemMethods.inspect) { [subsystems] _, params in try await subsystems.inspect(params.name) }
+    router.on(SubsystemMethods.list) { [self] _, query in
+      var views = try await subsystems.list(query.names)
+      let checks = Dictionary(grouping: await health.list(nil), by: \.owner)
+      for index in views.indices { views[index].health = Self.worst(checks[views[index].name] ?? []) }
+      return views
+    }
+    router.on(SubsystemMethods.inspect) { [self] _, params in
+      var details = try await subsystems.inspect(params.name)
+      details.view.health = Self.worst(await health.list([params.name]))
+      return details
+    }
     router.on(SubsystemMethods.start) { [subsystems] context, change in
       try await subsystems.start(change.names, dryRun: change.dryRun ?? false, correlation: context.correlationID)
     }
@@ -59,8 +68,20 @@ extension NodeController {
     router.on(SubsystemMethods.reload) { [subsystems] context, change in
       try await subsystems.reload(change.names, dryRun: change.dryRun ?? false, correlation: context.correlationID)
     }
-    router.on(SubsystemMethods.apply) { [subsystems] context, params in
-      try await subsystems.apply(dryRun: params.dryRun ?? false, correlation: context.correlationID)
+    router.on(SubsystemMethods.apply) { [subsystems, health, instance] context, params in
+      let dryRun = params.dryRun ?? false
+      let checks = dryRun ? nil : try NodeChecks.read(instance.nodeChecks)
+      let plan = try await subsystems.apply(dryRun: dryRun, correlation: context.correlationID)
+      if let checks {
+        await health.configure(HealthRegistry.node, checks)
+        let known = await subsystems.checks
+        for owner in Set(await health.list(nil).map(\.owner)) where owner != HealthRegistry.node && known[owner] == nil
+        {
+          await health.configure(owner, [])
+        }
+        for (name, checks) in known { await health.configure(name, checks) }
+      }
+      return plan
     }
     router.on(SubsystemMethods.logs) { [subsystems, instance] _, query in
       let filter = try LogFilter(query)
@@ -75,6 +96,31 @@ extension NodeController {
       let source = try await subsystems.find(query.name)
       let reader = LogReader(directory: "\(instance.subsystemState)/\(source.name)")
       try await LogFollower(source: source, reader: reader, watcher: watcher).run(query, filter: filter, sink: sink)
+    }
+  }
+
+  static func worst(_ checks: [HealthView]) -> HealthState? {
+    for state in [HealthState.unhealthy, .pending, .maintenance, .healthy, .idle]
+    where checks.contains(where: { $0.state == state }) { return state }
+    return nil
+  }
+
+  func addMonitorMethods(to router: inout RPCRouter) {
+    router.onTopic(HealthMethods.assignments) { [health] _, _, sink in
+      for await assignments in await health.assignments() { try await sink.send(assignments) }
+    }
+    router.on(HealthMethods.report) { [health] _, report in
+      await health.take(report.results)
+      return Empty()
+    }
+  }
+
+  func addHealthMethods(to router: inout RPCRouter) {
+    router.on(HealthMethods.list) { [health] _, query in await health.list(query.owners) }
+    router.on(HealthMethods.maintenance) { [health, subsystems] _, params in
+      for owner in params.owners where owner != HealthRegistry.node { _ = try await subsystems.find(owner) }
+      await health.maintenance(params.owners, on: params.on)
+      return Empty()
     }
   }
 

@@ -15,6 +15,11 @@ public enum NodePrivileges {
     .sysPtrace, .sysAdmin, .sysNice,
   ]
 
+  /// What it keeps, where it has it, only to give it to sub-systems that it starts itself.
+  public static let lendable: CapabilitySet = [
+    .netBindService, .netRaw, .ipcLock, .sysChroot, .sysResource, .auditWrite,
+  ]
+
   /// Drops all others, from the bounding set too. Must come before the process has a second thread: capabilities belong
   /// to threads (capabilities(7)).
   public static func drop() throws {
@@ -25,11 +30,12 @@ public enum NodePrivileges {
         "the node controller needs root with \(needed.subtracting(permitted).memberNames.joined(separator: ", ")); start it as root"
       )
     }
+    let kept = needed.union(lendable.intersection(permitted))
     func check(_ result: Int32, _ call: String) throws {
       if result < 0 { throw SyscallError(call: call, object: "this process", errno: -result) }
     }
-    try check(cl_bound_capabilities(needed.rawValue), "prctl(PR_CAPBSET_DROP)")
-    try check(cl_capset(needed.rawValue, needed.rawValue, 0), "capset")
+    try check(cl_bound_capabilities(kept.rawValue), "prctl(PR_CAPBSET_DROP)")
+    try check(cl_capset(kept.rawValue, kept.rawValue, 0), "capset")
     try check(cl_prctl(CL_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
   }
 }

@@ -19,7 +19,10 @@ struct NodeAgent: ParsableCommand {
       --generate-completion-script bash|zsh|fish.
       """,
     version: AgentVersion.current,
-    subcommands: [NodeControllerDaemon.self, ContainerControllerDaemon.self, Unpack.self, ClaimIDs.self, API.self],
+    subcommands: [
+      NodeControllerDaemon.self, ContainerControllerDaemon.self, MonitorDaemon.self, Unpack.self, ClaimIDs.self,
+      API.self,
+    ],
     groupedSubcommands: [
       CommandGroup(name: "Agent", subcommands: [Up.self, Down.self, DoctorCommand.self, RPC.self]),
       CommandGroup(
@@ -29,6 +32,6 @@ struct NodeAgent: ParsableCommand {
           Inspect.self, Stats.self, Events.self, Exec.self, Wait.self,
         ]),
       CommandGroup(name: "Bundles", subcommands: [BundleCommand.self]),
-      CommandGroup(name: "Sub-systems", subcommands: [SubsystemCommand.self]),
+      CommandGroup(name: "Sub-systems", subcommands: [SubsystemCommand.self, HealthCommand.self]),
     ])
 }

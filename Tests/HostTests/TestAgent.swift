@@ -7,14 +7,26 @@ import JSONRPC
 import LinuxKernel
 import Testing
 
+/// Who starts the agent under test, and with it who runs its sub-systems.
+enum TestBackend: String, CaseIterable, Sendable, CustomTestStringConvertible {
+  case builtIn, systemd
+  var testDescription: String { rawValue }
+
+  /// Both where systemd has booted the machine.
+  static let available: [TestBackend] =
+    access("/run/systemd/system", F_OK) == 0 ? [.builtIn, .systemd] : [.builtIn]
+}
+
 /// An agent in a root and a network namespace of its own; it ends, and its files go, with the value.
 final class TestAgent {
   let root: String
   let instance: Instance
   private var daemon: SpawnedProcess?
   private var groups: [String] = []
+  let backend: TestBackend
 
-  init() throws {
+  init(_ backend: TestBackend = .builtIn) throws {
+    self.backend = backend
     var template = Array("/tmp/nodeagent-host-XXXXXX".utf8CString)
     root = mkdtemp(&template).map { String(cString: $0) } ?? "/nonexistent"
     // Containers pass through on their way to their own directories.
@@ -40,6 +52,7 @@ final class TestAgent {
 
   /// Starts the node controller; the first one makes the network namespace that later ones enter.
   func startDaemon() throws {
+    if backend == .systemd { return try startService() }
     let log = SharedDescriptor(try FileSystem.open(logFile, flags: O_WRONLY | O_APPEND | O_CREAT, mode: 0o600))
     let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
     let pipe = try Pipe()
@@ -73,6 +86,24 @@ final class TestAgent {
     guard text == "ok" else { throw Command.Failure(description: "the agent did not start: \(text)\n\(self.log)") }
   }
 
+  private var service: HeldProcess?
+  private var unit: String { "nodeagent-test-\(instance.id).service" }
+
+  /// As a service of systemd, which returns once it says that it is ready.
+  private func startService() throws {
+    if namespaceHolder == nil { try makeNamespace() }
+    let result = try Command.run(
+      [
+        "systemd-run", "--quiet", "--collect", "--unit=\(unit)", "--service-type=notify",
+        "--property=NetworkNamespacePath=/proc/\(namespaceHolder?.pidfd.pid ?? 0)/ns/net",
+        "--property=StandardOutput=append:\(logFile)", "--property=StandardError=append:\(logFile)",
+        "--property=KillMode=mixed", "\(Host.products)/nodeagent", "node-controller", "--root", root,
+      ], seconds: 120)
+    guard result.code == 0 else { throw Command.Failure(description: "the agent did not start: \(result)\n\(log)") }
+    let pid = try Command.run(["systemctl", "show", "--property=MainPID", "--value", unit]).output
+    service = try HeldProcess(opening: Int32(pid.filter(\.isNumber)) ?? -1)
+  }
+
   private var namespaceHolder: SpawnedProcess?
 
   private func makeNamespace() throws {
@@ -99,6 +130,12 @@ final class TestAgent {
 
   /// Ends the node controller as `kill -9` does.
   func killNodeController() throws {
+    if let service {
+      try service.signal(SIGKILL)
+      _ = try service.pidfd.waitForEnd(milliseconds: 10_000)
+      self.service = nil
+      try eventually("systemd has noticed") { try Command.run(["systemctl", "is-active", unit]).code != 0 }
+    }
     try daemon?.pidfd.signal(SIGKILL)
     _ = try daemon?.pidfd.reap(wait: true)
     daemon = nil
@@ -119,6 +156,11 @@ final class TestAgent {
   }
 
   func endDaemon(keepContainers: Bool) {
+    if let service {
+      _ = try? node().call(NodeMethods.shutdown, .init(keepContainers: keepContainers))
+      if (try? service.pidfd.waitForEnd(milliseconds: 60_000)) != true { _ = try? service.signal(SIGKILL) }
+      self.service = nil
+    }
     if let daemon {
       _ = try? node().call(NodeMethods.shutdown, .init(keepContainers: keepContainers))
       if (try? daemon.pidfd.waitForEnd(milliseconds: 30_000)) != true { try? daemon.pidfd.signal(SIGKILL) }
@@ -169,7 +211,7 @@ final class TestAgent {
     try Self.makeBusybox(folder, name: name, command: command, lines)
     try change("\(folder)/rootfs")
     let result = try cli("bundle", "import", "-q", folder)
-    guard result.code == 0 else { throw Command.Failure(description: "import: \(result)") }
+    guard result.code == 0 else { throw Command.Failure(description: "import: \(result)\n\(log.suffix(3000))") }
     return name
   }
 

@@ -145,6 +145,7 @@ public struct SubsystemSpec: Codable, Sendable, Hashable {
   public var limits = Limits()
   public var sockets: [Socket] = []
   public var log = Log()
+  public var checks: [HealthCheck] = []
 
   public init(name: String) { self.name = name }
 

@@ -45,6 +45,8 @@ public struct SubsystemView: Codable, Sendable, Hashable, SchemaDocumented {
   public var memory: UInt64?
   public var cpuMicroseconds: UInt64?
   public var pids: UInt64?
+  /// The worst of its checks; missing where it has none.
+  public var health: HealthState?
 
   public init(
     name: String, about: String? = nil, state: SubsystemState, backend: SubsystemBackend,
@@ -68,6 +70,7 @@ public struct SubsystemView: Codable, Sendable, Hashable, SchemaDocumented {
     "since": "when it came into this state; RFC 3339", "reason": "why it is not available, or how it ended last",
     "status": "what it says of itself (STATUS= of sd_notify(3))", "memory": "bytes, without reclaimable page cache",
     "cpuMicroseconds": "processor time of this run", "pids": "processes and threads",
+    "health": "the worst of its checks",
   ]
 }
 

@@ -15,7 +15,7 @@ import LinuxKernel
 /// in it: a container, or the sleeper that it begins with.
 struct ContainersScope: Sendable {
   let name: String
-  private let mount: String
+  let mount: String
 
   /// - Parameter mount: where cgroup v2 is mounted.
   init(instance: Instance, mount: String) {

@@ -26,6 +26,8 @@ protocol ManagedSubsystem: Actor, LogSource {
   /// Returns when it has ended. `signal` instead of its own stop signal.
   func stop(signal: Int32?, correlation: String?) async throws
   func reload(correlation: String?) async throws
+  /// Runs a command beside its process, as the same user. `timeout` in milliseconds; returns the end of what it wrote.
+  func run(_ command: [String], timeout: Int64) async throws -> String
   /// A new unit file; what runs goes on.
   func update(_ spec: SubsystemSpec) async
   /// Its unit file is gone: nothing of it stays but its log.

@@ -25,6 +25,8 @@ actor Subsystem: ManagedSubsystem {
   var statusText: String?
   var lastHeartbeat: UInt64 = 0
   var exitStatus: ExitStatus?
+  /// How often the kernel has ended a process of this run at its memory limit.
+  var oomKills: UInt64 = 0
   /// Why the agent itself ended the process, where it did.
   var endedBecause: String?
   var stopSignal: Int32?
@@ -133,19 +135,26 @@ actor Subsystem: ManagedSubsystem {
   }
 
   private func doReload(_ correlation: String?) async throws {
-    guard machine.state == .available, let run else {
+    guard machine.state == .available, let process = run else {
       throw RPCError(.wrongState, "\(name) is \(machine.state.rawValue); only one that is available can be reloaded")
     }
     guard let reload = spec.reload else {
       throw RPCError(.wrongState, "\(name) has no way to reload; add reload to its unit file, or restart it")
     }
     self.correlation = correlation
-    if let signal = reload.signal { try run.workload?.signal(signal) }
+    if let signal = reload.signal { try process.workload?.signal(signal) }
     if let command = reload.command {
-      let spec = spec
-      try await Blocking.onOwnThread("reload-\(name)") { try SubsystemCommand.run(command, of: spec) }
+      _ = try await self.run(command, timeout: 60_000)
     }
     record("reloaded", nil)
+  }
+
+  func run(_ command: [String], timeout: Int64) async throws -> String {
+    let spec = spec
+    let place = services.place
+    return try await Blocking.onOwnThread("run-\(name)") {
+      try place.run(command, of: spec, as: try SubsystemUser(spec), timeout: timeout)
+    }
   }
 
   func update(_ spec: SubsystemSpec) {
@@ -225,8 +234,8 @@ actor Subsystem: ManagedSubsystem {
   func record(_ event: String, _ cause: String?) {
     let severity: AgentEvent.Severity =
       switch event {
-      case "failed", "given up": .error
-      case "backoff", "waiting", "leftovers ended", "keeper lost": .warning
+      case "failed", "given up", "unhealthy": .error
+      case "backoff", "waiting", "leftovers ended", "keeper lost", "stop forced": .warning
       default: .info
       }
     services.events.add(
@@ -237,6 +246,7 @@ actor Subsystem: ManagedSubsystem {
     reason = nil
     statusText = nil
     exitStatus = nil
+    oomKills = 0
     endedBecause = nil
     machine.readiness = spec.readiness
     do {

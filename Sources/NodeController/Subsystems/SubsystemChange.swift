@@ -21,6 +21,7 @@ struct SubsystemChange: Sendable {
     same.stopSignal = new.stopSignal
     same.stopTimeout = new.stopTimeout
     same.reload = new.reload
+    same.checks = new.checks
     return same != new
   }
 

@@ -7,15 +7,14 @@ import Glibc
 import JSONRPC
 import LinuxKernel
 
-/// A command beside a sub-system's process, run as the same user: its reload.
+/// A command beside a sub-system's process, run as the same user: its reload, a health check or a remedy.
 enum SubsystemCommand {
-  private static let timeout: Int32 = 60_000
-
   /// Waits for its end.
   ///
   /// - Throws: `start failed`, with the end of what it wrote, when its code is not 0.
-  static func run(_ command: [String], of spec: SubsystemSpec) throws {
-    let user = try SubsystemUser(spec)
+  static func run(_ command: [String], of spec: SubsystemSpec, as user: SubsystemUser, timeout: Int64)
+    throws -> String
+  {
     let output = SharedDescriptor(Descriptor(owning: cl_memfd("command")))
     let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
     var request = SpawnRequest(
@@ -34,19 +33,26 @@ enum SubsystemCommand {
       try WaitedChildren.reap(child.pidfd)
       throw RPCError(.startFailed, "\(spec.name): \(command[0]): \(failure)")
     }
-    guard try child.pidfd.waitForEnd(milliseconds: timeout) else {
+    guard try child.pidfd.waitForEnd(milliseconds: Int32(clamping: timeout)) else {
       try child.pidfd.signal(SIGKILL)
       try WaitedChildren.reap(child.pidfd)
-      throw RPCError(.deadlineExceeded, "\(spec.name): \(command[0]) did not end within \(timeout / 1000) s")
+      throw RPCError(.deadlineExceeded, "\(spec.name): \(command[0]) did not end within \(timeout) ms")
     }
     let status = try WaitedChildren.reap(child.pidfd)
     guard status == .exited(0) else {
-      lseek(output.raw, 0, SEEK_SET)
-      let text = String(
-        decoding: try FileSystem.readAll(output.raw, limit: 16 << 20, object: command[0]), as: UTF8.self)
       throw RPCError(
         .startFailed,
-        "\(spec.name): \(command.joined(separator: " ")) ended with \(status?.shellCode ?? -1): \(text.suffix(500))")
+        "\(spec.name): \(command.joined(separator: " ")) ended with \(status?.shellCode ?? -1): \(end(of: output))")
     }
+    return end(of: output)
+  }
+
+  /// The last words in a file that a command has written, whatever it has written.
+  static func end(of output: SharedDescriptor) -> String {
+    var bytes = [UInt8](repeating: 0, count: 500)
+    let size = lseek(output.raw, 0, SEEK_END)
+    let count = bytes.withUnsafeMutableBytes { pread(output.raw, $0.baseAddress, $0.count, max(0, size - 500)) }
+    let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    return String(text.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
   }
 }

@@ -10,10 +10,12 @@ enum SubsystemParser {
   static let keys = [
     "name", "about", "command", "unit", "requires", "wants", "after", "start", "user", "group", "directory",
     "environment", "capabilities", "readiness", "ready-timeout", "stop", "reload", "restart", "watchdog", "limits",
-    "sockets", "log",
+    "sockets", "log", "checks",
   ]
   /// What systemd decides for a unit of its own.
-  private static let keysOfUnits = ["name", "about", "unit", "requires", "wants", "after", "start", "ready-timeout"]
+  private static let keysOfUnits = [
+    "name", "about", "unit", "requires", "wants", "after", "start", "ready-timeout", "checks",
+  ]
 
   /// - Parameters:
   ///   - name: what the file is called, without `.yaml`.
@@ -60,6 +62,7 @@ enum SubsystemParser {
     if let member = members["watchdog"] { spec.watchdog = try atLeast(100, member) }
     if let member = members["limits"] { spec.limits = try limits(member) }
     if let member = members["sockets"] { spec.sockets = try sockets(member) }
+    if let member = members["checks"] { spec.checks = try HealthCheckParser.parse(member, ofNode: false) }
     if let member = members["log"] { spec.log = try log(member) }
     if spec.start == .socket, spec.sockets.isEmpty {
       throw DescriptorProblem(file: file, line: 1, key: "start", text: "socket needs at least one of sockets")

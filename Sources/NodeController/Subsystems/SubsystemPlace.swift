@@ -15,6 +15,12 @@ protocol SubsystemPlace: Sendable {
   func processes(of name: String) throws -> [Int32]
   func usage(of name: String) -> CgroupUsage
   func oomKills(of name: String) -> UInt64
+  /// Runs a command beside the sub-system's process, as the same user, to its end.
+  ///
+  /// - Parameter timeout: milliseconds.
+  /// - Returns: the end of what it wrote.
+  /// - Throws: `start failed`, with the same, when its code is not 0.
+  func run(_ command: [String], of spec: SubsystemSpec, as user: SubsystemUser, timeout: Int64) throws -> String
   /// Takes the place away; nothing runs there any more.
   func remove(_ name: String) throws
 }

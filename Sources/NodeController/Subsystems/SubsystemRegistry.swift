@@ -170,6 +170,13 @@ actor SubsystemRegistry {
     } catch {
       throw RPCError(.invalidParams, "nothing was changed: \(error)")
     }
+    for (name, spec) in specs {
+      if let known = graph.specs[name], known.unit != spec.unit {
+        throw RPCError(
+          .invalidParams,
+          "nothing was changed: \(name) runs as another unit; take its file away, reload, and put it back first")
+      }
+    }
     let plan = SubsystemChange(old: graph, new: new).plan(running: await running(), fixed: fixed)
     guard !dryRun else { return plan }
     let before = graph
@@ -191,6 +198,27 @@ actor SubsystemRegistry {
       logger.error(
         "cannot stop a sub-system", metadata: ["subsystem": "\(step.name)", "error": "\(step.problem ?? "")"])
     }
+  }
+
+  /// Starts one again that does not do its work; what requires it goes on.
+  func heal(_ name: String) async throws {
+    let subsystem = try find(name)
+    try await subsystem.stop(signal: nil, correlation: nil)
+    try await subsystem.start(correlation: nil)
+  }
+
+  func run(_ command: [String], beside name: String, timeout: Int64) async throws -> String {
+    try await find(name).run(command, timeout: timeout)
+  }
+
+  /// The checks of each.
+  var checks: [String: [HealthCheck]] { graph.specs.mapValues(\.checks) }
+
+  /// Those whose process does its work, as far as is known.
+  func available() async -> [String] {
+    var names: [String] = []
+    for (name, subsystem) in subsystems where await subsystem.state == .available { names.append(name) }
+    return names
   }
 
   // MARK: - Carrying out
@@ -253,6 +281,11 @@ actor SubsystemRegistry {
       }
     }
     return nil
+  }
+
+  /// A unit of systemd has changed; it may be one of these.
+  func unitChanged(_ unit: String) async {
+    for case let subsystem as UnitSubsystem in subsystems.values { await subsystem.unitChanged(unit) }
   }
 
   /// Starts those that waited for a sub-system that has become available.

@@ -70,6 +70,8 @@ extension Subsystem {
   private func workloadEnded(_ run: SubsystemRun, _ status: ExitStatus) async {
     guard exitStatus == nil else { return }
     exitStatus = status
+    // Before the place can go.
+    oomKills = services.place.oomKills(of: name)
     await endLeftovers(sparing: run.keeper.pid)
   }
 
@@ -100,7 +102,6 @@ extension Subsystem {
     let place = services.place
     let name = name
     let keeper = run.keeper
-    let oomKills = place.oomKills(of: name)
     do {
       try await Blocking.onOwnThread("end-\(name)") {
         if keeper.isChild { try WaitedChildren.reap(keeper.pidfd) }
@@ -116,7 +117,7 @@ extension Subsystem {
     for timer in timers { timer.cancel() }
     timers = []
     let clean = isClean(exitStatus)
-    reason = explain(exitStatus, oomKills: oomKills)
+    reason = explain(exitStatus)
     let ran = Double(Clock.monotonicNanoseconds() - run.started) / 1e9
     services.logger.info(
       "ended", metadata: ["subsystem": "\(name)", "reason": "\(reason ?? "")", "after": "\(ran) s"])
@@ -132,7 +133,7 @@ extension Subsystem {
     }
   }
 
-  private func explain(_ status: ExitStatus?, oomKills: UInt64) -> String {
+  private func explain(_ status: ExitStatus?) -> String {
     let end =
       switch status {
       case .exited(let code): "it exited with code \(code)"

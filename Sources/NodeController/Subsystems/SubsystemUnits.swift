@@ -52,7 +52,7 @@ struct SubsystemUnits: Sendable {
     return reading
   }
 
-  private static func check(_ descriptor: Int32, _ path: String) throws {
+  static func check(_ descriptor: Int32, _ path: String) throws {
     let status = try FileSystem.status(of: descriptor)
     guard status.uid == 0 || status.uid == geteuid(), status.mode & 0o022 == 0 else {
       throw RPCError(

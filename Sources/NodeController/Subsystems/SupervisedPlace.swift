@@ -43,6 +43,10 @@ struct SupervisedPlace: SubsystemPlace {
     return try cgroups.processes(in: name)
   }
 
+  func run(_ command: [String], of spec: SubsystemSpec, as user: SubsystemUser, timeout: Int64) throws -> String {
+    try SubsystemCommand.run(command, of: spec, as: user, timeout: timeout)
+  }
+
   func usage(of name: String) -> CgroupUsage { cgroups.usage(of: name) }
   func oomKills(of name: String) -> UInt64 { cgroups.oomKills(of: name) }
 

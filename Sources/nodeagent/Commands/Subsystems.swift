@@ -25,7 +25,7 @@ struct SubsystemCommand: ParsableCommand {
         var table = Table("NAME", "STATE", "START", "PID", "MEMORY", "RESTARTS", "SINCE", "")
         for view in views {
           table.add(
-            .init(view.name), SubsystemText.state(view.state), .init(view.start.rawValue),
+            .init(view.name), SubsystemText.state(view), .init(view.start.rawValue),
             .init(view.pid.map(String.init) ?? "-"), .init(view.memory.map { Format.bytes($0) } ?? "-"),
             .init(String(view.restarts)), .init(view.since.map { String($0.prefix(19)) + "Z" } ?? "-"),
             .init(view.state == .available ? view.status ?? view.about ?? "" : view.reason ?? "", .dim))

@@ -7,8 +7,10 @@ import JSONRPC
 
 /// Sub-systems and plans for people.
 enum SubsystemText {
-  static func state(_ state: SubsystemState) -> Table.Cell {
-    switch state {
+  static func state(_ view: SubsystemView) -> Table.Cell {
+    let state = view.state
+    return switch state {
+    case .available where view.health == .unhealthy: .init("available, unhealthy", .red)
     case .available: .init(state.rawValue, .green)
     case .failed: .init(state.rawValue, .red)
     case .stopped: .init(state.rawValue, .dim)
@@ -40,7 +42,7 @@ enum SubsystemText {
   static func show(_ details: SubsystemDetails, _ client: RPCClient) throws {
     let view = details.view
     let spec = details.spec
-    let colour = state(view.state)
+    let colour = state(view)
     print("\(Terminal.styled(view.name, .bold))\(view.about.map { " - \(Terminal.printable($0))" } ?? "")")
     func line(_ name: String, _ text: String?) {
       guard let text, !text.isEmpty else { return }

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright (c) 2026 the nodeagent authors */
+#include <systemd/sd-bus.h>

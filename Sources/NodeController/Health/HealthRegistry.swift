@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Configuration
+import JSONRPC
+import LinuxKernel
+import LogStore
+import Logging
+import Probing
+
+/// All health checks: decides from what is seen, and has the remedy applied.
+///
+/// What is seen over the network comes from the monitor, which has no privilege; the rest is looked at here.
+actor HealthRegistry {
+  private struct Entry {
+    let owner: String
+    var machine: HealthMachine
+    var generation: UInt64 = 0
+    var interval: Int64
+    var since = Clock.wallMicroseconds()
+    var last: (result: ProbeResult, time: Int64)?
+    var remedy: String?
+    var history: [HealthView.Change] = []
+    var check: HealthCheck { machine.check }
+  }
+
+  /// The owner of checks that belong to no sub-system.
+  static let node = "node"
+  private static let keptChanges = 50
+
+  private let events: EventLog
+  private let logger: Logger
+  /// Does what an action says; returns words for what was done.
+  private let remedy: @Sendable (_ owner: String, HealthCheck.Action, _ cause: String) async throws -> String
+  private var entries: [String: Entry] = [:]
+  private var order: [String] = []
+  private var running: Set<String> = [node]
+  private var maintained: Set<String> = []
+  private var listeners: [UInt64: AsyncStream<HealthMethods.Assignments>.Continuation] = [:]
+  private var nextListener: UInt64 = 0
+  private var local: ProbeScheduler?
+
+  init(
+    events: EventLog, logger: Logger,
+    remedy: @escaping @Sendable (_ owner: String, HealthCheck.Action, _ cause: String) async throws -> String
+  ) {
+    self.events = events
+    self.logger = logger
+    self.remedy = remedy
+  }
+
+  /// Begins to look at what is looked at here.
+  func start(_ probe: @escaping ProbeScheduler.Probe) async {
+    local = ProbeScheduler(probe: probe, report: { result in Task { await self.take([result]) } })
+    await assign()
+  }
+
+  func stop() async { await local?.stop() }
+
+  // MARK: - Looking
+
+  func list(_ owners: [String]?) -> [HealthView] {
+    order.compactMap { entries[$0] }.filter { owners?.contains($0.owner) ?? true }.map { entry in
+      HealthView(
+        owner: entry.owner, name: entry.check.name, kind: entry.check.probe.kind, state: entry.machine.state,
+        since: Timestamp.text(microseconds: entry.since), failures: entry.machine.failures,
+        output: entry.last?.result.output, checked: entry.last.map { Timestamp.text(microseconds: $0.time) },
+        milliseconds: entry.last?.result.milliseconds, remedy: entry.remedy, interval: entry.interval,
+        history: entry.history)
+    }
+  }
+
+  // MARK: - What is checked
+
+  /// Makes these the checks of `owner`. Those that have not changed go on.
+  func configure(_ owner: String, _ checks: [HealthCheck]) async {
+    let ids = Set(checks.map { "\(owner)/\($0.name)" })
+    for (id, entry) in entries where entry.owner == owner && !ids.contains(id) {
+      entries[id] = nil
+      order.removeAll { $0 == id }
+    }
+    for check in checks {
+      let id = "\(owner)/\(check.name)"
+      guard entries[id]?.check != check else { continue }
+      entries[id] = Entry(owner: owner, machine: HealthMachine(check), interval: check.interval)
+      if !order.contains(id) { order.append(id) }
+      if running.contains(owner) { await apply(.begun(at: Self.seconds), to: id) }
+      if maintained.contains(owner) { await apply(.maintenance(true), to: id) }
+    }
+    await assign()
+  }
+
+  /// The owner's process has been started, or has ended.
+  func owner(_ owner: String, runs: Bool) async {
+    guard runs != running.contains(owner) || runs else { return }
+    if runs { running.insert(owner) } else { running.remove(owner) }
+    for (id, entry) in entries where entry.owner == owner {
+      if runs { entries[id]?.generation += 1 }
+      await apply(runs ? .begun(at: Self.seconds) : .ended, to: id)
+    }
+    await assign()
+  }
+
+  func maintenance(_ owners: [String], on: Bool) async {
+    for owner in owners {
+      if on { maintained.insert(owner) } else { maintained.remove(owner) }
+      for (id, entry) in entries where entry.owner == owner { await apply(.maintenance(on), to: id) }
+      events.add(
+        kind: "health", name: owner, event: on ? "maintenance begun" : "maintenance ended", cause: nil,
+        correlation: nil)
+    }
+    await assign()
+  }
+
+  // MARK: - What is seen
+
+  func take(_ results: [ProbeResult]) async {
+    for result in results {
+      guard let entry = entries[result.id], entry.generation == result.generation else { continue }
+      entries[result.id]?.last = (result, Clock.wallMicroseconds())
+      let arbiter = entry.check.arbiter.flatMap { name in
+        entries["\(entry.owner)/\(name)"] ?? entries["\(Self.node)/\(name)"]
+      }
+      await apply(
+        .seen(
+          ok: result.ok, at: Self.seconds,
+          cutOff: arbiter?.machine.state == .unhealthy || (arbiter?.machine.failures ?? 0) > 0),
+        to: result.id)
+    }
+  }
+
+  private static var seconds: Double { Double(Clock.monotonicNanoseconds()) / 1e9 }
+
+  private func apply(_ event: HealthMachine.Event, to id: String) async {
+    guard var entry = entries[id] else { return }
+    let before = entry.machine.state
+    let effects = entry.machine.apply(event)
+    for effect in effects {
+      switch effect {
+      case .changed(let state):
+        entry.since = Clock.wallMicroseconds()
+        if state != .unhealthy { entry.remedy = nil }
+        entry.history.append(
+          .init(time: Timestamp.now, state: state, output: entry.last?.result.output))
+        if entry.history.count > Self.keptChanges { entry.history.removeFirst() }
+        tell(entry, before, event)
+      case .pace(let interval): entry.interval = interval
+      case .act: break
+      }
+    }
+    entries[id] = entry
+    for case .act(let action) in effects { act(action, id, entry) }
+    if effects.contains(where: { if case .pace = $0 { true } else { false } }) { await assign() }
+  }
+
+  private func tell(_ entry: Entry, _ before: HealthState, _ event: HealthMachine.Event) {
+    let state = entry.machine.state
+    // What follows from a start or a stop is told there.
+    guard state == .unhealthy || state == .healthy && before != .idle else { return }
+    var cause = entry.last?.result.output
+    if case .seen(false, _, true) = event { cause = "\(cause ?? ""); but this node itself is cut off" }
+    events.add(
+      kind: "health", name: entry.owner, event: state.rawValue, severity: state == .unhealthy ? .error : .info,
+      cause: "\(entry.check.name): \(cause ?? "")", correlation: nil, data: ["check": entry.check.name])
+  }
+
+  /// In a task of its own: a remedy may take its time.
+  private func act(_ action: HealthCheck.Action, _ id: String, _ entry: Entry) {
+    let cause = "check \(entry.check.name) failed: \(entry.last?.result.output ?? "")"
+    let owner = entry.owner
+    set(id, remedy: action == .alert ? "an event tells of it" : "\(action.word) is under way")
+    guard action != .alert else { return }
+    Task { [remedy] in
+      let outcome: String
+      do {
+        outcome = try await remedy(owner, action, cause)
+      } catch {
+        outcome = "\(action.word) failed: \((error as? RPCError)?.message ?? "\(error)")"
+        self.events.add(
+          kind: "health", name: owner, event: "remedy failed", severity: .error, cause: outcome, correlation: nil)
+      }
+      self.set(id, remedy: outcome)
+    }
+  }
+
+  private func set(_ id: String, remedy: String) {
+    if entries[id]?.machine.state == .unhealthy { entries[id]?.remedy = remedy }
+  }
+
+  // MARK: - Assignments
+
+  private var active: [ProbeAssignment] {
+    order.compactMap { id in
+      guard let entry = entries[id], entry.machine.state != .idle, entry.machine.state != .maintenance else {
+        return nil
+      }
+      return ProbeAssignment(id: id, generation: entry.generation, check: entry.check, interval: entry.interval)
+    }
+  }
+
+  private func assign() async {
+    let active = active
+    await local?.assign(active.filter { !$0.check.probe.isRemote })
+    let remote = HealthMethods.Assignments(checks: active.filter { $0.check.probe.isRemote })
+    for listener in listeners.values { listener.yield(remote) }
+  }
+
+  /// The monitor's checks now, and again whenever they change.
+  func assignments() -> AsyncStream<HealthMethods.Assignments> {
+    let (stream, continuation) = AsyncStream.makeStream(
+      of: HealthMethods.Assignments.self, bufferingPolicy: .bufferingNewest(1))
+    nextListener += 1
+    let id = nextListener
+    listeners[id] = continuation
+    continuation.onTermination = { _ in Task { await self.forget(id) } }
+    continuation.yield(.init(checks: active.filter { $0.check.probe.isRemote }))
+    return stream
+  }
+
+  private func forget(_ id: UInt64) { listeners[id] = nil }
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import ArgumentParser
+import Glibc
+import NodeMonitor
+
+/// `nodeagent monitor`: started by the node controller, as a user of its own.
+struct MonitorDaemon: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "monitor", abstract: "The daemon that looks at services.", shouldDisplay: false)
+  @OptionGroup var options: InstanceOptions
+
+  func run() throws {
+    try reporting {
+      let instance = try options.instance
+      let end = try DaemonSignals.stream([(SIGTERM, ()), (SIGINT, ())])
+      let monitor = NodeMonitor(instance: instance, manager: ServiceManager(), logger: DaemonLog.make("monitor"))
+      try runBlocking { try await monitor.run(until: end) }
+    }
+  }
+}
