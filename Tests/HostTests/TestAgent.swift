@@ -23,6 +23,7 @@ final class TestAgent {
   let instance: Instance
   private var daemon: SpawnedProcess?
   private var groups: [String] = []
+  private var isDown = false
   let backend: TestBackend
 
   init(_ backend: TestBackend = .builtIn) throws {
@@ -36,6 +37,8 @@ final class TestAgent {
   }
 
   deinit {
+    // A test that gave up while the node controller was dead: what runs still has to end.
+    if !isDown, daemon == nil, service == nil { try? startDaemon() }
     endDaemon(keepContainers: false)
     for group in groups { try? TestCgroup.remove(group) }
     try? FileSystem.removeTree(root)
@@ -52,6 +55,7 @@ final class TestAgent {
 
   /// Starts the node controller; the first one makes the network namespace that later ones enter.
   func startDaemon() throws {
+    isDown = false
     if backend == .systemd { return try startService() }
     let log = SharedDescriptor(try FileSystem.open(logFile, flags: O_WRONLY | O_APPEND | O_CREAT, mode: 0o600))
     let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
@@ -167,6 +171,7 @@ final class TestAgent {
       _ = try? daemon.pidfd.reap(wait: true)
       self.daemon = nil
     }
+    isDown = !keepContainers
     if !keepContainers, let holder = namespaceHolder {
       try? holder.pidfd.signal(SIGKILL)
       _ = try? holder.pidfd.reap(wait: true)

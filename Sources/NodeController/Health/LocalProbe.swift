@@ -71,13 +71,13 @@ final class LocalProbe: Sendable {
       found.append("\(name) \(show(value))")
       if value > bound { wrong.append("\(name) \(show(value)) is over \(show(bound))") }
     }
-    judge("memory", view.memory.map(Double.init), bounds.memory.map(Double.init)) { "\(Int($0) >> 20) MiB" }
-    judge("cpu", cpu(view, id), bounds.cpuMilli.map(Double.init)) { "\(Int($0)) m" }
+    judge("memory", view.memory.map { Double($0) }, bounds.memory.map { Double($0) }) { Self.mebibytes($0) }
+    judge("cpu", cpu(view, id), bounds.cpuMilli.map { Double($0) }) { "\(Int($0)) m" }
     if let files = bounds.files {
       let count = try await Blocking.run { Self.files(of: details.processes) }
       judge("files", Double(count), Double(files)) { "\(Int($0))" }
     }
-    judge("restarts", Double(view.restarts), bounds.restarts.map(Double.init)) { "\(Int($0))" }
+    judge("restarts", Double(view.restarts), bounds.restarts.map { Double($0) }) { "\(Int($0))" }
     return wrong.isEmpty ? (true, found.joined(separator: ", ")) : (false, wrong.joined(separator: "; "))
   }
 
@@ -92,6 +92,8 @@ final class LocalProbe: Sendable {
     guard let before, now > before.time, used >= before.cpu else { return nil }
     return Double(used - before.cpu) * 1e6 / Double(now - before.time)
   }
+
+  private static func mebibytes(_ bytes: Double) -> String { "\((bytes / 104_857.6).rounded() / 10) MiB" }
 
   private static func files(of processes: [Int32]) -> Int {
     // A process that ends meanwhile has none.
