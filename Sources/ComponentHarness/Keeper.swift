@@ -42,7 +42,7 @@ public struct Keeper: ~Copyable {
     guard !message.bytes.isEmpty else { return 125 }
     do {
       guard case .keep(let plan) = try KeeperRequest(decoding: message.bytes),
-        message.descriptors.count == 3 + plan.sockets.count + (plan.journal.isEmpty ? 0 : 1)
+        message.descriptors.count == 3 + plan.entrances + plan.sockets.count + (plan.journal.isEmpty ? 0 : 1)
       else { throw SyscallError(call: "plan", object: "message", errno: EBADMSG) }
       var keeper = try Keeper(plan: plan, descriptors: message.descriptors, channel: channel)
       return keeper.live()
@@ -64,11 +64,12 @@ public struct Keeper: ~Copyable {
 
   private init(plan: KeepPlan, descriptors: [SharedDescriptor], channel: Int32) throws {
     let state = descriptors[0]
+    for entrance in descriptors[3..<(3 + plan.entrances)] { try LiveKernel().joinCgroup(entrance.raw) }
     // The end of an earlier run is not this one's.
     try FileSystem.remove(ExitRecord.fileName, in: state.raw)
     let listener = try descriptors[1].duplicate()
     let signals = SharedDescriptor(try SignalDescriptor.open())
-    let sockets = Array(descriptors[3..<(3 + plan.sockets.count)])
+    let sockets = Array(descriptors.dropFirst(3 + plan.entrances).prefix(plan.sockets.count))
     let out = try Pipe()
     let errors = try Pipe()
     let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))

@@ -6,11 +6,13 @@ import LinuxKernel
 /// What a keeper does: the host's process that it starts, watches and logs.
 ///
 /// The descriptors that come with it are, in this order: the state directory, the listening control socket, the
-/// notification socket, the sockets to hand to the workload, and the journal's socket where ``journal`` is not empty.
+/// notification socket, the entrances of its cgroup, the sockets to hand to the workload, and the journal's socket where ``journal`` is not empty.
 public struct KeepPlan: Sendable, Equatable {
   /// The sub-system's name, for people who look at the host's processes.
   public var name: String
   public var workload: Workload
+  /// How many entrances of its cgroup come with it: files by which the keeper puts itself there before all else.
+  public var entrances: Int
   /// The names of the sockets that the workload gets as descriptors from 3 on (sd_listen_fds(3)).
   public var sockets: [String]
   /// Who the keeper is once the workload runs: it then needs no privilege.
@@ -21,11 +23,12 @@ public struct KeepPlan: Sendable, Equatable {
   public var journal: [UInt8]
 
   public init(
-    name: String, workload: Workload, sockets: [String] = [], uid: UInt32, gid: UInt32,
+    name: String, workload: Workload, entrances: Int = 0, sockets: [String] = [], uid: UInt32, gid: UInt32,
     log: LaunchPlan.Log = .init(), journal: [UInt8] = []
   ) {
     self.name = name
     self.workload = workload
+    self.entrances = entrances
     self.sockets = sockets
     self.uid = uid
     self.gid = gid
@@ -40,6 +43,7 @@ public struct KeepPlan: Sendable, Equatable {
     writer.write(Self.magic)
     writer.write(name)
     workload.encode(to: &writer)
+    writer.write(UInt64(entrances))
     writer.write(sockets) { $0.write($1) }
     writer.write(UInt64(uid))
     writer.write(UInt64(gid))
@@ -54,6 +58,7 @@ public struct KeepPlan: Sendable, Equatable {
     guard try reader.readBytes() == Self.magic else { throw reader.failure("not a keeper's plan of this version") }
     name = try reader.readString()
     workload = try Workload(from: &reader)
+    entrances = Int(try reader.readNumber(as: UInt8.self))
     sockets = try reader.readList { reader throws(DecodingFailure) in try reader.readString() }
     uid = try reader.readNumber(as: UInt32.self)
     gid = try reader.readNumber(as: UInt32.self)

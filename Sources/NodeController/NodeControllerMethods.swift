@@ -70,9 +70,13 @@ extension NodeController {
     }
     router.on(SubsystemMethods.apply) { [subsystems, health, instance] context, params in
       let dryRun = params.dryRun ?? false
-      let checks = dryRun ? nil : try NodeChecks.read(instance.nodeChecks)
-      let plan = try await subsystems.apply(dryRun: dryRun, correlation: context.correlationID)
-      if let checks {
+      let checks = try NodeChecks.read(instance.nodeChecks)
+      let changed = await health.checks(of: HealthRegistry.node) != checks
+      var plan = try await subsystems.apply(dryRun: dryRun, correlation: context.correlationID)
+      if changed {
+        plan.steps.append(.init(action: .update, name: HealthRegistry.node, reason: "its checks have changed"))
+      }
+      if !dryRun {
         await health.configure(HealthRegistry.node, checks)
         let known = await subsystems.checks
         for owner in Set(await health.list(nil).map(\.owner)) where owner != HealthRegistry.node && known[owner] == nil
@@ -111,6 +115,7 @@ extension NodeController {
     }
     router.on(HealthMethods.report) { [health] _, report in
       await health.take(report.results)
+      if report.missed > 0 { await health.late(report.missed) }
       return Empty()
     }
   }

@@ -16,6 +16,9 @@ public final class NodeMonitor: Sendable {
   private let manager: ServiceManager
   private let logger: Logger
   private let waiting = Mutex<[ProbeResult]>([])
+  /// Tells that there are results.
+  private let coming: AsyncStream<Void>
+  private let come: AsyncStream<Void>.Continuation
 
   /// Results that have piled up while the node controller is away are worth nothing later.
   private static let mostWaiting = 10_000
@@ -24,6 +27,7 @@ public final class NodeMonitor: Sendable {
     self.instance = instance
     self.manager = manager
     self.logger = logger
+    (coming, come) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
   }
 
   /// Serves until it is told to end.
@@ -31,7 +35,7 @@ public final class NodeMonitor: Sendable {
     let probe = NetworkProbe(group: MultiThreadedEventLoopGroup.singleton)
     let scheduler = ProbeScheduler(probe: { await probe.look($0) }, report: { [self] in add($0) })
     let assigning = Task { await self.takeAssignments(scheduler) }
-    let reporting = Task { await self.sendReports() }
+    let reporting = Task { await self.sendReports(scheduler) }
     let watchdog = Task { [manager, logger] in await Watchdog.run(manager, logger: logger) {} }
     try manager.ready(status: "waiting for checks")
     for await _ in end { break }
@@ -42,6 +46,7 @@ public final class NodeMonitor: Sendable {
 
   private func add(_ result: ProbeResult) {
     waiting.withLock { if $0.count < Self.mostWaiting { $0.append(result) } }
+    come.yield()
   }
 
   /// Hears what is to be checked; comes again when the node controller has gone.
@@ -77,19 +82,24 @@ public final class NodeMonitor: Sendable {
   }
 
   /// Sends what has been seen, many results at a time.
-  private func sendReports() async {
-    while !Task.isCancelled {
+  private func sendReports(_ scheduler: ProbeScheduler) async {
+    var told = 0
+    for await _ in coming {
+      // Those of the next moment go with it.
       try? await Task.sleep(for: .milliseconds(100))
       let results = waiting.withLock { results in
         defer { results = [] }
         return results
       }
       guard !results.isEmpty else { continue }
+      let missed = await scheduler.missed
+      let report = HealthMethods.Report(results: results, missed: missed - told)
       let path = instance.monitorSocket
       do {
         try await Blocking.run {
-          _ = try RPCClient(path: path).call(HealthMethods.report, .init(results: results), deadline: 10_000)
+          _ = try RPCClient(path: path).call(HealthMethods.report, report, deadline: 10_000)
         }
+        told = missed
       } catch {
         logger.debug("results could not be told", metadata: ["error": "\(error)"])
       }

@@ -141,6 +141,8 @@ import Testing
         "- {name: far, reach: {addresses: [\"192.0.2.1:9\"], minimum: 1}, interval: 200ms, timeout: 150ms, fall: 1}\n"
           .utf8),
       mode: 0o644)
+    #expect(try agent.cli("subsystem", "reload").output.contains("update node  its checks have changed"))
+    #expect(try agent.cli("subsystem", "reload").output == "nothing to do\n")
     try Self.web(
       agent,
       "  - {name: peer, tcp: \"192.0.2.2:9\", interval: 200ms, timeout: 150ms, fall: 5, arbiter: far, actions: [restart]}"

@@ -66,7 +66,12 @@ public enum HealthMethods {
 
   public struct Report: Codable, Sendable, Hashable {
     public var results: [ProbeResult]
-    public init(results: [ProbeResult]) { self.results = results }
+    /// Looks since the last report that were left out, because the one before had not ended.
+    public var missed: Int
+    public init(results: [ProbeResult], missed: Int = 0) {
+      self.results = results
+      self.missed = missed
+    }
   }
 
   public static let list = Method<Query, [HealthView]>(

@@ -40,6 +40,8 @@ actor HealthRegistry {
   private var listeners: [UInt64: AsyncStream<HealthMethods.Assignments>.Continuation] = [:]
   private var nextListener: UInt64 = 0
   private var local: ProbeScheduler?
+  private var lateCount = 0
+  private var lateTold = -60.0
 
   init(
     events: EventLog, logger: Logger,
@@ -69,6 +71,10 @@ actor HealthRegistry {
         milliseconds: entry.last?.result.milliseconds, remedy: entry.remedy, interval: entry.interval,
         history: entry.history)
     }
+  }
+
+  func checks(of owner: String) -> [HealthCheck] {
+    order.compactMap { entries[$0] }.filter { $0.owner == owner }.map(\.check)
   }
 
   // MARK: - What is checked
@@ -128,6 +134,19 @@ actor HealthRegistry {
           cutOff: arbiter?.machine.state == .unhealthy || (arbiter?.machine.failures ?? 0) > 0),
         to: result.id)
     }
+  }
+
+  /// Looks were left out because those before had not ended. Told once a minute at most.
+  func late(_ count: Int) {
+    lateCount += count
+    guard Self.seconds - lateTold >= 60 else { return }
+    events.add(
+      kind: "health", name: Self.node, event: "late", severity: .warning,
+      cause:
+        "\(lateCount) looks were left out because those before had not ended; shorten timeouts or lengthen intervals",
+      correlation: nil)
+    lateTold = Self.seconds
+    lateCount = 0
   }
 
   private static var seconds: Double { Double(Clock.monotonicNanoseconds()) / 1e9 }

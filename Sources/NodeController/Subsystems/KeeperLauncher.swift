@@ -28,12 +28,13 @@ struct KeeperLauncher: Sendable {
     let (own, theirs) = try UnixSocket.pair(.seqpacket)
     let (descriptors, notify) = try files.descriptors()
     let journal = Self.journalSocket()
-    let plan = try plan(spec, user, notify: notify, journal: journal != nil)
-    let keeper = try place.startKeeper(spec, channel: theirs)
+    var plan = try plan(spec, user, notify: notify, journal: journal != nil)
+    let (keeper, entrances) = try place.startKeeper(spec, channel: theirs)
+    plan.entrances = entrances.count
     do {
       let connection = KeeperConnection(own, watcher: watcher)
       let started = Clock.monotonicNanoseconds()
-      try connection.send(.keep(plan), descriptors: descriptors + sockets + (journal.map { [$0] } ?? []))
+      try connection.send(.keep(plan), descriptors: descriptors + entrances + sockets + (journal.map { [$0] } ?? []))
       let workload: HeldProcess?
       switch try connection.receive(within: Self.patience)?.event {
       case .started(let pid): workload = try Self.hold(pid, childOf: keeper)

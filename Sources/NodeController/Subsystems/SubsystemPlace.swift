@@ -9,8 +9,9 @@ import LinuxKernel
 protocol SubsystemPlace: Sendable {
   var backend: SubsystemBackend { get }
 
-  /// Starts the keeper, in the sub-system's cgroup with its limits; `channel` becomes its descriptor 0.
-  func startKeeper(_ spec: SubsystemSpec, channel: SharedDescriptor) throws -> HeldProcess
+  /// Starts the keeper, in the sub-system's cgroup with its limits; `channel` becomes its descriptor 0. Where it has to
+  /// put itself there, the entrances come with it (``CgroupHierarchy/entrances(to:)``).
+  func startKeeper(_ spec: SubsystemSpec, channel: SharedDescriptor) throws -> (HeldProcess, [SharedDescriptor])
   /// Everything that runs there, the keeper too.
   func processes(of name: String) throws -> [Int32]
   func usage(of name: String) -> CgroupUsage

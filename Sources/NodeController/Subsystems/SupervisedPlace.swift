@@ -11,7 +11,7 @@ struct SupervisedPlace: SubsystemPlace {
   let harness: SharedDescriptor
   let backend = SubsystemBackend.builtIn
 
-  func startKeeper(_ spec: SubsystemSpec, channel: SharedDescriptor) throws -> HeldProcess {
+  func startKeeper(_ spec: SubsystemSpec, channel: SharedDescriptor) throws -> (HeldProcess, [SharedDescriptor]) {
     try cgroups.create(
       spec.name,
       limits: CgroupLimits(memory: spec.limits.memory, cpuMilli: spec.limits.cpuMilli, pids: spec.limits.pids))
@@ -29,13 +29,14 @@ struct SupervisedPlace: SubsystemPlace {
     let keeper = HeldProcess(
       Pidfd(pid: child.pidfd.pid, descriptor: try child.pidfd.descriptor.duplicate()), isChild: true)
     do {
+      if let entrances = try cgroups.entrances(to: spec.name) { return (keeper, entrances) }
       try cgroups.attach(keeper.pid, to: spec.name)
     } catch {
       try keeper.signal(SIGKILL)
       try WaitedChildren.reap(keeper.pidfd)
       throw error
     }
-    return keeper
+    return (keeper, [])
   }
 
   func processes(of name: String) throws -> [Int32] {

@@ -36,7 +36,7 @@ struct SystemdPlace: SubsystemPlace {
 
   private func unit(_ name: String) -> SystemdUnit { SystemdUnit(name: "\(prefix)\(name).service") }
 
-  func startKeeper(_ spec: SubsystemSpec, channel: SharedDescriptor) throws -> HeldProcess {
+  func startKeeper(_ spec: SubsystemSpec, channel: SharedDescriptor) throws -> (HeldProcess, [SharedDescriptor]) {
     let unit = unit(spec.name)
     // What is left of an earlier one would stand in the way.
     try unit.remove()
@@ -58,7 +58,7 @@ struct SystemdPlace: SubsystemPlace {
     withExtendedLifetime(channel) {}
     let pid = try unit.properties().pid
     guard pid > 0 else { throw RPCError(.startFailed, "\(unit.name) ended before it had begun") }
-    return try HeldProcess(opening: pid)
+    return (try HeldProcess(opening: pid), [])
   }
 
   private func common(_ message: borrowing BusMessage, _ about: String, _ command: [String]) throws {
