@@ -136,6 +136,14 @@ import Testing
     #expect(missing.output.contains("ENOENT"), "\(missing)")
   }
 
+  @Test func `one that closes as soon as it has accepted has accepted`() async throws {
+    let server = try RawServer(reads: false) { _ in [] }
+    for _ in 0..<200 {
+      let result = await Self.look(.tcp("127.0.0.1:\(server.port)"))
+      #expect(result.ok, "\(result)")
+    }
+  }
+
   @Test func `a node that reaches too few far addresses is cut off`() async throws {
     let server = try RawServer { _ in [] }
     let addresses = ["127.0.0.1:\(server.port)", "127.0.0.1:1"]

@@ -10,7 +10,8 @@ final class RawServer: Sendable {
   let port: UInt16
   private let socket: SharedDescriptor
 
-  init(_ answer: @escaping @Sendable (String) -> [UInt8]?) throws {
+  /// - Parameter reads: waits for a request; else it closes as soon as it has accepted.
+  init(reads: Bool = true, _ answer: @escaping @Sendable (String) -> [UInt8]?) throws {
     let address = try #require(ListenAddress("tcp://127.0.0.1:0"))
     let socket = SharedDescriptor(try address.listen())
     self.socket = socket
@@ -29,7 +30,7 @@ final class RawServer: Sendable {
           return
         }
         var buffer = [UInt8](repeating: 0, count: 8192)
-        let count = read(connection, &buffer, buffer.count)
+        let count = reads ? read(connection, &buffer, buffer.count) : 0
         guard let bytes = answer(String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)) else { continue }
         bytes.withUnsafeBytes { raw in
           var offset = 0
