@@ -32,6 +32,7 @@ public struct APIDocument: Sendable {
     title: "nodeagent node", summary: "The node controller of one host.", socket: "node.sock",
     methods: [
       NodeMethods.info.description, NodeMethods.doctor.description, NodeMethods.shutdown.description,
+      NodeMethods.status.description, NodeMethods.markUnavailable.description, NodeMethods.markAvailable.description,
       HostMethods.open.description, SubsystemMethods.list.description, SubsystemMethods.inspect.description,
       SubsystemMethods.start.description, SubsystemMethods.stop.description, SubsystemMethods.restart.description,
       SubsystemMethods.reload.description, SubsystemMethods.apply.description, SubsystemMethods.logs.description,

@@ -23,6 +23,7 @@ public final class NodeController: Sendable {
   private let subsystemCgroups: any CgroupHierarchy
   let events: EventLog
   let health: HealthRegistry
+  let availability: NodeAvailability
   private let monitor: MonitorIdentity
   let watcher: DescriptorWatcher
   private let systemd: SystemdWatch?
@@ -55,9 +56,12 @@ public final class NodeController: Sendable {
     }
     let scope = try AgentCgroup.scope(for: instance)
     let cgroups = try AgentCgroup.prepare(for: instance, scope: scope)
-    broker = try HostBroker(
-      instance: instance, number: number, controller: identity, cgroups: cgroups, scope: scope, logger: logger)
     events = try EventLog(source: "node-controller", directory: instance.events)
+    availability = NodeAvailability(instance: instance, events: events)
+    broker = try HostBroker(
+      instance: instance, number: number, controller: identity, cgroups: cgroups, scope: scope,
+      availability: availability,
+      logger: logger)
     watcher = try DescriptorWatcher(name: "watch")
     subsystemCgroups = makeCgroupHierarchy(
       layout: try AgentCgroup.decided(instance), base: instance.subsystemCgroup, kernel: LiveKernel())
@@ -173,6 +177,7 @@ public final class NodeController: Sendable {
       break
     }
     for task in [forwarding, watchdog, following, followingUnits, starting] { task.cancel() }
+    if how == .stopContainers { availability.enter(.destroying) }
     try manager.stopping()
     logger.info("stopping", metadata: ["containers": how == .keepContainers ? "kept" : "stopped"])
     await subsystems.stopAll(
@@ -196,7 +201,7 @@ public final class NodeController: Sendable {
 
   /// Takes up what runs, and starts the others; returns once the container controller is available or has failed.
   private func startSubsystems() async throws -> Task<Void, Never> {
-    events.add(kind: "node", name: "node", event: "initializing", cause: nil, correlation: nil)
+    availability.enter(.initializing)
     let wanted = try await subsystems.load(known: SubsystemFiles.known(instance)) { [instance] name in
       SubsystemFiles(name: name, instance: instance, keeper: KeeperIdentity(instance: instance)).record()?.spec
     }
@@ -218,7 +223,7 @@ public final class NodeController: Sendable {
     } catch {
       logger.error("cannot start the container controller", metadata: ["error": "\(error)"])
     }
-    events.add(kind: "node", name: "node", event: "available", cause: nil, correlation: nil)
+    availability.enter(.available)
     return starting
   }
 

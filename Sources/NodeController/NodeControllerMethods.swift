@@ -21,6 +21,28 @@ extension NodeController {
       let doctor = Doctor(instance: instance, layout: try layout(), network: broker.network)
       return try await Blocking.run { doctor.examine() }
     }
+    router.on(NodeMethods.status) { [self] _, _ in
+      let now = availability.now
+      let unhealthy = await health.list(nil).filter { $0.state == .unhealthy }
+      let states = try await subsystems.list(nil).map(\.state.rawValue)
+      let instance = instance
+      let (identity, inventory) = try await Blocking.run { (NodeFacts.identity(), NodeFacts.inventory(instance)) }
+      return NodeStatus(
+        state: now.state, since: Timestamp.text(microseconds: now.since), reason: now.reason, identity: identity,
+        inventory: inventory, subsystems: Dictionary(states.map { ($0, 1) }, uniquingKeysWith: +),
+        unhealthy: unhealthy.map { "\($0.owner)/\($0.name)" })
+    }
+    router.on(NodeMethods.markUnavailable) { [availability] context, params in
+      try await Blocking.run {
+        try availability.markUnavailable(
+          params.reason.map { String($0.prefix(500)) }, correlation: context.correlationID)
+      }
+      return Empty()
+    }
+    router.on(NodeMethods.markAvailable) { [availability] context, _ in
+      try await Blocking.run { try availability.markAvailable(correlation: context.correlationID) }
+      return Empty()
+    }
     router.on(NodeMethods.shutdown) { _, params in
       order(params.keepContainers == true ? .keepContainers : .stopContainers)
       return Empty()

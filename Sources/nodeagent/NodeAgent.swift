@@ -24,7 +24,7 @@ struct NodeAgent: ParsableCommand {
       API.self,
     ],
     groupedSubcommands: [
-      CommandGroup(name: "Agent", subcommands: [Up.self, Down.self, DoctorCommand.self, RPC.self]),
+      CommandGroup(name: "Agent", subcommands: [Up.self, Down.self, DoctorCommand.self, NodeCommand.self, RPC.self]),
       CommandGroup(
         name: "Containers",
         subcommands: [

@@ -7,6 +7,19 @@ import Testing
 
 @testable import NodeController
 
+@Suite struct NodeFactsTests {
+  @Test(
+    arguments: [
+      ("web", "127.0.0.1 localhost\n10.0.0.1\tweb.example.org web # here\n", "web.example.org"),
+      ("web", "10.0.0.1 web web.example.org\n", "web.example.org"), ("web", "10.0.0.1 other.example.org other\n", nil),
+      ("web.example.org", "", "web.example.org"), ("web", "# 10.0.0.1 web.example.org web\n", nil),
+      ("web", "10.0.0.1 web\n", nil),
+    ] as [(String, String, String?)])
+  func `the full name comes from the host's own file`(hostname: String, hosts: String, name: String?) {
+    #expect(NodeFacts.fqdn(hostname, hosts: hosts) == name)
+  }
+}
+
 @Suite struct IPv4PoolTests {
   @Test(arguments: [(1, "10.130.0.2"), (254, "10.130.0.255"), (255, "10.130.1.0"), (1023, "10.130.4.0")])
   func `each slot has an address`(slot: Int, address: String) {

@@ -51,6 +51,18 @@ public enum NodeMethods {
     public static let memberSummaries = ["keepContainers": "leave containers running for the next start of the agent"]
   }
 
+  public struct Mark: Codable, Sendable, Hashable, SchemaDocumented {
+    public var reason: String?
+    public init(reason: String? = nil) { self.reason = reason }
+    public static let memberSummaries = ["reason": "why, for those who wonder"]
+  }
+
+  public static let status = Method<Empty, NodeStatus>(
+    "node.status", role: .observer, "The node's state, identity and inventory.")
+  public static let markUnavailable = Method<Mark, Empty>(
+    "node.mark-unavailable", role: .admin, "Takes no new containers from now on, also after a boot.")
+  public static let markAvailable = Method<Empty, Empty>(
+    "node.mark-available", role: .admin, "Takes new containers again.")
   public static let info = Method<Empty, NodeInfo>("node.info", role: .observer, "The agent and its sub-systems.")
   public static let shutdown = Method<Shutdown, Empty>(
     "node.shutdown", role: .admin, "Stops the containers, the sub-systems and the agent, in this order.")

@@ -32,13 +32,15 @@ final class HostBroker: Sendable {
   private let scopeLock = Mutex(())
   private let roots = RootFileSystem(kernel: LiveKernel())
   private let state = Mutex(State())
+  private let availability: NodeAvailability
   private let logger: Logger
   private var recordDirectory: String { "\(instance.runDirectory)/host" }
 
   init(
     instance: Instance, number: InstanceNumber, controller: ControllerIdentity, cgroups: any CgroupHierarchy,
-    scope: ContainersScope?, logger: Logger
+    scope: ContainersScope?, availability: NodeAvailability, logger: Logger
   ) throws {
+    self.availability = availability
     self.instance = instance
     self.cgroups = cgroups
     self.scope = scope
@@ -116,6 +118,7 @@ final class HostBroker: Sendable {
 
   func create(_ name: String) throws -> HostMethods.Place {
     if let problem = ContainerSpec.problem(withName: name) { throw RPCError(.invalidParams, problem) }
+    try availability.admit()
     return try exclusively(name) {
       let slot: Int = try state.withLock { state throws(RPCError) in
         guard state.slots[name] == nil else {

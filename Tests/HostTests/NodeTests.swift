@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Glibc
+import LinuxKernel
+import Testing
+
+/// The node's life as its users see it.
+@Suite(.enabled(if: Host.canRunAgents, "\(Host.reason)")) struct NodeTests {
+  @Test func `an unavailable node takes no new containers, keeps what runs, and remembers it`() throws {
+    let agent = try TestAgent()
+    try agent.importBusybox()
+    #expect(try agent.cli("run", "--name", "c1", "bb").code == 0)
+    #expect(try agent.cli("node").code == 0)
+    #expect(try agent.cli("node", "mark-unavailable", "--reason", "a new disk").code == 0)
+    let refused = try agent.cli("run", "--name", "c2", "bb")
+    #expect(refused.code == 5)
+    #expect(
+      refused.error.contains("the node is marked unavailable (a new disk) and takes no new containers"), "\(refused)")
+    #expect(try agent.view("c1").state == .available)
+    #expect(try agent.cli("restart", "c1").code == 0)
+    try agent.killNodeController()
+    try agent.startDaemon()
+    let status = try agent.cli("node", "status")
+    #expect(status.code == 5)
+    #expect(status.output.contains("reason      a new disk"), "\(status)")
+    #expect(try agent.cli("run", "--name", "c2", "bb").code == 5)
+    #expect(try agent.cli("ps", "-a", "-q").output == "c1\n")
+    #expect(try agent.cli("node", "mark-available").code == 0)
+    #expect(try agent.cli("run", "--name", "c2", "bb").code == 0)
+    let events = try agent.cli("events", "--kind", "node").output
+    #expect(events.contains("node node  unavailable: a new disk"), "\(events)")
+  }
+
+  @Test func `a drained node has stopped its containers`() throws {
+    let agent = try TestAgent()
+    try agent.importBusybox()
+    for name in ["a", "b"] { #expect(try agent.cli("run", "--name", name, "--restart", "always", "bb").code == 0) }
+    let drained = try agent.cli("node", "mark-unavailable", "--stop")
+    #expect(drained.code == 0, "\(drained)")
+    for name in ["a", "b"] { #expect(try agent.view(name).state == .stopped) }
+  }
+
+  @Test func `the node says what it is`() throws {
+    let agent = try TestAgent()
+    let status = try agent.call(NodeMethods.status, node: true)
+    #expect(status.state == .available)
+    let boot = try FileSystem.readText("/proc/sys/kernel/random/boot_id").filter { !$0.isWhitespace }
+    #expect(status.identity.bootID == boot)
+    #expect(try Command.run(["hostname"]).output == status.identity.hostname + "\n")
+    #expect(status.inventory.processors == Int(try Command.run(["nproc", "--all"]).output.filter(\.isNumber)))
+    #expect(status.inventory.memory > 64 << 20)
+    #expect(status.subsystems == ["available": 2])
+    if let machine = try? FileSystem.readText("/etc/machine-id").filter({ !$0.isWhitespace }), !machine.isEmpty {
+      #expect(status.identity.machineID?.count == 32)
+      #expect(status.identity.machineID != machine)
+    }
+  }
+}
