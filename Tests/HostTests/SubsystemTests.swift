@@ -197,6 +197,48 @@ import Testing
     #expect(result.error.contains("it was not ready within 300 ms"), "\(result)")
   }
 
+  @Test(arguments: TestBackend.available) func `a stop cuts a slow start short`(backend: TestBackend) async throws {
+    let agent = try TestAgent(backend)
+    try agent.notifier()
+    try agent.unit(
+      "slow",
+      "command: [/usr/bin/perl, \(agent.root)/notify.pl, \"600\", \"1\"]\nreadiness: notify\nready-timeout: 10m\nstart: demand"
+    )
+    #expect(try agent.cli("subsystem", "reload").code == 0)
+    let path = agent.instance.nodeSocket
+    async let starting = Blocking.onOwnThread("start") {
+      try RPCClient(path: path).call(SubsystemMethods.start, .init(names: ["slow"]), deadline: 120_000)
+    }
+    try agent.eventually("it runs") { try agent.subsystem("slow").pid != nil }
+    #expect(try agent.cli("subsystem", "stop", "slow").code == 0)
+    #expect(try agent.subsystem("slow").state == .stopped)
+    let plan = try await starting
+    #expect(plan.steps.first?.problem?.contains("slow is stop") ?? false, "\(plan)")
+    let stopped = try agent.inspect("slow")
+    #expect(stopped.processes == [])
+  }
+
+  @Test func `callers do not start what cannot be started again and again`() throws {
+    let agent = try TestAgent()
+    let path = "\(agent.root)/svc.sock"
+    let tries = "\(agent.root)/tries"
+    try agent.unit(
+      "svc",
+      """
+      command: [/bin/sh, -c, "echo x >> \(tries); exit 1"]
+      start: socket
+      readiness: notify
+      restart: {policy: always, delay: 1ms, burst: 2}
+      sockets: [{name: front, listen: "unix://\(path)"}]
+      """)
+    #expect(try agent.cli("subsystem", "reload").code == 0)
+    let caller = try UnixSocket.connect(path)
+    try agent.eventually("it is given up") { try agent.subsystem("svc").state == .failed }
+    usleep(500_000)
+    #expect(try agent.lines(tries).count == 3)
+    withExtendedLifetime(caller.raw) {}
+  }
+
   @Test(arguments: TestBackend.available) func `one that leaks memory is ended at its limit, and says so`(
     backend: TestBackend
   ) throws {

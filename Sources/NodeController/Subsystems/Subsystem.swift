@@ -114,6 +114,12 @@ actor Subsystem: ManagedSubsystem {
   }
 
   func stop(signal: Int32?, correlation: String?) async throws {
+    // A start that takes its time need not be waited for: it ends with this.
+    if machine.state == .starting {
+      wanted = false
+      stopSignal = signal
+      await apply(.stopAsked)
+    }
     try await mailbox.perform { try await self.doStop(signal, correlation) }
   }
 
@@ -187,6 +193,16 @@ actor Subsystem: ManagedSubsystem {
     }
   }
 
+  /// Callers that wait in the socket of one that cannot be started must not start it again and again.
+  private func watchSocketsLater() {
+    guard spec.start == .socket else { return }
+    let pause = spec.restart.interval
+    Task {
+      try? await Task.sleep(for: .milliseconds(pause))
+      if self.machine.state == .failed { self.watchSockets() }
+    }
+  }
+
   private func called() {
     mailbox.post {
       do {
@@ -227,7 +243,8 @@ actor Subsystem: ManagedSubsystem {
     if machine.state != before {
       wake()
       services.changed(name, machine.state)
-      if machine.state == .failed || machine.state == .stopped { watchSockets() }
+      if machine.state == .stopped { watchSockets() }
+      if machine.state == .failed { watchSocketsLater() }
     }
   }
 
@@ -256,6 +273,8 @@ actor Subsystem: ManagedSubsystem {
       let launcher = launcher
       let run = try await Blocking.onOwnThread("start-\(name)") { try launcher.start(spec, sockets: handed) }
       attach(run)
+      // Somebody may have stopped it while there was nothing to stop yet.
+      if machine.state == .stopping { return terminate() }
       if spec.readiness == .started { await apply(.ready) } else { watchReadiness(run) }
     } catch {
       reason = "\(error)"
