@@ -12,7 +12,8 @@ struct Doctor {
   let network: NodeNetwork
 
   func examine() -> [Finding] {
-    [kernel(), cgroups(), userNamespaces(), files(), space(), nft(), harness()] + capabilities()
+    [kernel(), cgroups(), userNamespaces(), overlay(), seccomp(), files(), space(), nft(), harness()]
+      + capabilities() + systemd() + users() + units()
   }
 
   private func kernel() -> Finding {
@@ -79,6 +80,57 @@ struct Doctor {
       return Finding(.problem, "harness", "nodeagent-harness is not beside the nodeagent executable")
     }
     return Finding(.ok, "harness", path)
+  }
+
+  private func overlay() -> Finding {
+    let known = (try? FileSystem.readText("/proc/filesystems"))?.split(whereSeparator: \.isWhitespace) ?? []
+    return known.contains("overlay")
+      ? Finding(.ok, "overlay", "the kernel has it")
+      : Finding(.problem, "overlay", "containers' root file-systems need it: modprobe overlay")
+  }
+
+  private func seccomp() -> Finding {
+    let actions = (try? FileSystem.readText("/proc/sys/kernel/seccomp/actions_avail")) ?? ""
+    return actions.split(whereSeparator: \.isWhitespace).contains("errno")
+      ? Finding(.ok, "seccomp", "filters that answer with an error")
+      : Finding(.problem, "seccomp", "the kernel filters no system calls: it needs CONFIG_SECCOMP_FILTER")
+  }
+
+  private func systemd() -> [Finding] {
+    guard Systemctl.isThere else { return [Finding(.ok, "systemd", "does not run; the agent supervises by itself")] }
+    do {
+      _ = try SystemBus()
+      return [Finding(.ok, "systemd", "answers by D-Bus")]
+    } catch {
+      return [Finding(.problem, "systemd", "sub-systems cannot be run: \(error); install dbus")]
+    }
+  }
+
+  /// The users of the package; a private root derives ids of its own.
+  private func users() -> [Finding] {
+    guard instance.root == "/" else { return [] }
+    let missing = ["nodeagent-container", "nodeagent-monitor", "nodeagent-keeper"].filter { (name: String) in
+      getpwnam(name) == nil
+    }
+    return missing.isEmpty
+      ? [Finding(.ok, "users", "each part has its own")]
+      : [
+        Finding(
+          .warning, "users",
+          "\(missing.joined(separator: ", ")) missing, so derived ids are used: systemd-sysusers, or install the package again"
+        )
+      ]
+  }
+
+  private func units() -> [Finding] {
+    do {
+      var problems = try SubsystemUnits(directory: instance.subsystemUnits).read().problems.map(\.description)
+      do { _ = try NodeChecks.read(instance.nodeChecks) } catch { problems.append("\(error)") }
+      return problems.isEmpty
+        ? [Finding(.ok, "unit files", "all can be used")] : problems.map { Finding(.problem, "unit files", $0) }
+    } catch {
+      return [Finding(.problem, "unit files", "\(error)")]
+    }
   }
 
   private func capabilities() -> [Finding] {
