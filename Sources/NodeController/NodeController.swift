@@ -203,7 +203,8 @@ public final class NodeController: Sendable {
   private func startSubsystems() async throws -> Task<Void, Never> {
     availability.enter(.initializing)
     let wanted = try await subsystems.load(known: SubsystemFiles.known(instance)) { [instance] name in
-      SubsystemFiles(name: name, instance: instance, keeper: KeeperIdentity(instance: instance)).record()?.spec
+      SubsystemFiles(name: name, instance: instance, keeper: KeeperIdentity(instance: instance)).record()
+        .map { $0.spec ?? SubsystemSpec(name: name) }
     }
     await configureHealth()
     // They need not wait for each other: each begins when what it needs is there.

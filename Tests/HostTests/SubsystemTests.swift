@@ -286,6 +286,25 @@ import Testing
     #expect(try agent.cli("subsystem", "stop", "count").code == 0)
   }
 
+  @Test func `an agent of another version takes up what runs`() throws {
+    let agent = try TestAgent()
+    try agent.unit("svc", "command: [/bin/sleep, \"1000\"]")
+    #expect(try agent.cli("subsystem", "reload").code == 0)
+    let pid = try agent.subsystem("svc").pid
+    try agent.killNodeController()
+    // A specification without members that this version has, and with one that it has not.
+    let file = "\(agent.instance.subsystemRun)/svc/record.json"
+    guard case .object(var record) = try JSONCoding.decode(JSONValue.self, from: try FileSystem.read(file)) else {
+      throw Command.Failure(description: "the record is no object")
+    }
+    record["spec"] = ["name": "svc", "colour": "red"]
+    try FileSystem.replace(file, with: try JSONCoding.encode(JSONValue.object(record)), mode: 0o600)
+    try agent.startDaemon()
+    #expect(try agent.subsystem("svc").pid == pid)
+    #expect(try agent.subsystem("svc").state == .available)
+    #expect(try agent.cli("subsystem", "stop", "svc").code == 0)
+  }
+
   @Test(
     arguments: TestBackend.available,
     [("always", "exit 0", true), ("on-failure", "exit 0", false), ("on-failure", "exit 4", true)])

@@ -13,6 +13,7 @@ extension Subsystem {
       return false
     }
     wanted = record.wanted
+    let spec = record.spec ?? spec
     let launcher = launcher
     let found = try? await Blocking.onOwnThread("adopt-\(name)") { launcher.adopt(record) }
     guard let found = found ?? nil else { return await endLost(record) }
@@ -20,7 +21,7 @@ extension Subsystem {
     resume(found, record)
     // Not by `apply`: nothing happens that anybody has to be told of, and nothing is to be started.
     _ = machine.apply(.startAsked)
-    if record.spec.readiness == .started || found.status.ready { _ = machine.apply(.ready) }
+    if spec.readiness == .started || found.status.ready { _ = machine.apply(.ready) }
     attach(found.run)
     lastHeartbeat = max(found.run.started, found.status.heartbeat, Clock.monotonicNanoseconds())
     if machine.state == .starting { watchReadiness(found.run) }
@@ -28,10 +29,11 @@ extension Subsystem {
   }
 
   private func resume(_ found: KeeperLauncher.Adopted, _ record: SubsystemFiles.Record) {
-    machine.readiness = record.spec.readiness
+    let spec = record.spec ?? spec
+    machine.readiness = spec.readiness
     statusText = found.status.text.isEmpty ? nil : found.status.text
     sockets.take(found.sockets, addresses: record.sockets)
-    adoptUser(record.spec)
+    adoptUser(spec)
   }
 
   /// Its run ended while no node controller lived.
@@ -49,9 +51,10 @@ extension Subsystem {
       left = 0
       services.logger.error("cannot clean up", metadata: ["subsystem": "\(name)", "error": "\(error)"])
     }
+    let spec = record.spec ?? spec
     guard record.pid != 0 || record.keeper != 0 else { return record.wanted }
     let ended = files.exit()
-    if record.spec.readiness == .exited, ended?.status == .exited(0) {
+    if spec.readiness == .exited, ended?.status == .exited(0) {
       _ = machine.apply(.startAsked)
       _ = machine.apply(.ended(clean: true, at: Self.seconds, ran: 0))
       return false
@@ -61,6 +64,6 @@ extension Subsystem {
     if left > 0 { self.record("leftovers ended", "it left \(left) processes behind") }
     let clean = ended?.status == .exited(0)
     return record.wanted
-      && (record.spec.restart.condition == .always || !clean && record.spec.restart.condition != .never)
+      && (spec.restart.condition == .always || !clean && spec.restart.condition != .never)
   }
 }

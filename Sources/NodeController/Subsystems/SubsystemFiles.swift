@@ -28,7 +28,8 @@ struct SubsystemFiles: Sendable {
 
   /// What the next node controller has to know.
   struct Record: Codable, Sendable {
-    var spec: SubsystemSpec
+    /// What it was started by; `nil` when another version of the agent wrote it in a way that this one does not read.
+    var spec: SubsystemSpec?
     /// It is to run.
     var wanted: Bool
     /// Of this run; 0 while there is none.
@@ -41,6 +42,30 @@ struct SubsystemFiles: Sendable {
     var started: UInt64
     /// The address of each socket that it was handed, in their order.
     var sockets: [String]
+
+    init(
+      spec: SubsystemSpec?, wanted: Bool, keeper: Int32, keeperStart: UInt64, pid: Int32, started: UInt64,
+      sockets: [String]
+    ) {
+      self.spec = spec
+      self.wanted = wanted
+      self.keeper = keeper
+      self.keeperStart = keeperStart
+      self.pid = pid
+      self.started = started
+      self.sockets = sockets
+    }
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      spec = try? container.decode(SubsystemSpec.self, forKey: .spec)
+      wanted = try container.decode(Bool.self, forKey: .wanted)
+      keeper = try container.decode(Int32.self, forKey: .keeper)
+      keeperStart = try container.decode(UInt64.self, forKey: .keeperStart)
+      pid = try container.decode(Int32.self, forKey: .pid)
+      started = try container.decode(UInt64.self, forKey: .started)
+      sockets = try container.decode([String].self, forKey: .sockets)
+    }
   }
 
   func prepare() throws(SyscallError) {
