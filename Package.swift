@@ -102,6 +102,7 @@ let package = Package(
       name: "ContainerControllerTests",
       dependencies: ["ContainerController", "AgentAPI", "LaunchPlan", "LinuxKernel"]),
     .testTarget(name: "ComponentHarnessTests", dependencies: ["ComponentHarness", "LaunchPlan"]),
+    .testTarget(name: "LogStoreTests", dependencies: ["LogStore", "AgentAPI", "JSONRPC", "LinuxKernel"]),
     .testTarget(name: "ProbingTests", dependencies: ["Probing", "AgentAPI", "LinuxKernel"]),
     .testTarget(
       name: "HostTests",
