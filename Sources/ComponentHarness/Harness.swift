@@ -207,18 +207,11 @@ public struct Harness: ~Copyable {
 
   private mutating func readNotification() {
     guard let socket = notify?.raw else { return }
-    var bytes = [UInt8](repeating: 0, count: 4096)
-    var peer = cl_peer()
-    while true {
-      let count = cl_receive_credentials(socket, &bytes, bytes.count, &peer)
-      if count < 0 { return }
-      for line in bytes.prefix(count).split(separator: UInt8(ascii: "\n")) {
-        let text = String(decoding: line, as: UTF8.self)
-        if text == "READY=1" {
-          becomeReady()
-        } else if text.hasPrefix("STATUS=") {
-          channels.send(HarnessEvent.statusText(String(text.dropFirst(7).prefix(256))))
-        }
+    for item in NotificationReader.read(socket, from: nil) {
+      switch item {
+      case .notice(.ready): becomeReady()
+      case .text(let text): channels.send(HarnessEvent.statusText(text))
+      case .notice: break
       }
     }
   }

@@ -28,8 +28,8 @@ public enum NotificationReader {
     }
   }
 
-  /// Reads every datagram that is there; those of other users than root and `uid` are dropped.
-  static func read(_ socket: Int32, from uid: UInt32) -> [Item] {
+  /// Reads every datagram that is there; those of other users than root and `uid`, where there is one, are dropped.
+  static func read(_ socket: Int32, from uid: UInt32?) -> [Item] {
     var bytes = [UInt8](repeating: 0, count: 4096)
     var peer = cl_peer()
     var found: [Item] = []
@@ -37,7 +37,7 @@ public enum NotificationReader {
     for _ in 0..<64 {
       let count = cl_receive_credentials(socket, &bytes, bytes.count, &peer)
       if count < 0 { break }
-      if peer.uid == uid || peer.uid == 0 { found += items(in: bytes.prefix(count)) }
+      if uid == nil || peer.uid == uid || peer.uid == 0 { found += items(in: bytes.prefix(count)) }
     }
     return found
   }

@@ -13,11 +13,6 @@ public enum Systemctl {
     FileSystem.exists("/run/systemd/system") && FileSystem.exists("/usr/bin/systemctl")
   }
 
-  /// 0 for a unit that has no main process.
-  static func mainPID(of unit: String) throws -> Int32 {
-    Int32(try run(["show", "--property=MainPID", "--value", unit]).filter(\.isNumber)) ?? 0
-  }
-
   /// True once the machine is being shut down.
   public static func isShuttingDown() -> Bool {
     guard isThere else { return false }
