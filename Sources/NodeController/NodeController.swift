@@ -102,7 +102,7 @@ public final class NodeController: Sendable {
           spec, unit: unit, events: services.events, logger: logger, changed: services.changed)
       })
     subsystems = registry
-    health = HealthRegistry(events: events, logger: logger) { owner, action, cause in
+    health = HealthRegistry(instance: instance, events: events, logger: logger) { owner, action, cause in
       switch action {
       case .alert: return "an event tells of it"
       case .restart:

@@ -146,7 +146,7 @@ extension NodeController {
     router.on(HealthMethods.list) { [health] _, query in await health.list(query.owners) }
     router.on(HealthMethods.maintenance) { [health, subsystems] _, params in
       for owner in params.owners where owner != HealthRegistry.node { _ = try await subsystems.find(owner) }
-      await health.maintenance(params.owners, on: params.on)
+      try await health.maintenance(params.owners, on: params.on)
       return Empty()
     }
   }

@@ -36,7 +36,9 @@ actor HealthRegistry {
   private var entries: [String: Entry] = [:]
   private var order: [String] = []
   private var running: Set<String> = [node]
+  /// Kept in a file: a node controller that is started again in the middle of somebody's work must not interfere.
   private var maintained: Set<String> = []
+  private let maintenanceFile: String
   private var listeners: [UInt64: AsyncStream<HealthMethods.Assignments>.Continuation] = [:]
   private var nextListener: UInt64 = 0
   private var local: ProbeScheduler?
@@ -44,12 +46,15 @@ actor HealthRegistry {
   private var lateTold = -60.0
 
   init(
-    events: EventLog, logger: Logger,
+    instance: Instance, events: EventLog, logger: Logger,
     remedy: @escaping @Sendable (_ owner: String, HealthCheck.Action, _ cause: String) async throws -> String
   ) {
     self.events = events
     self.logger = logger
     self.remedy = remedy
+    maintenanceFile = "\(instance.stateDirectory)/maintenance.json"
+    let known = (try? FileSystem.read(maintenanceFile)).flatMap { try? JSONCoding.decode([String].self, from: $0) }
+    maintained = Set(known ?? [])
   }
 
   /// Begins to look at what is looked at here.
@@ -108,9 +113,12 @@ actor HealthRegistry {
     await assign()
   }
 
-  func maintenance(_ owners: [String], on: Bool) async {
+  /// - Throws: when it cannot be remembered; nothing is changed then.
+  func maintenance(_ owners: [String], on: Bool) async throws {
+    let next = on ? maintained.union(owners) : maintained.subtracting(owners)
+    try FileSystem.replace(maintenanceFile, with: try JSONCoding.encode(next.sorted()), mode: 0o600)
+    maintained = next
     for owner in owners {
-      if on { maintained.insert(owner) } else { maintained.remove(owner) }
       for (id, entry) in entries where entry.owner == owner { await apply(.maintenance(on), to: id) }
       events.add(
         kind: "health", name: owner, event: on ? "maintenance begun" : "maintenance ended", cause: nil,
