@@ -133,7 +133,8 @@ final class SystemBus {
     guard let result = jobs.ended[job], result == "done" || result == "skipped" else {
       throw RPCError(
         .startFailed,
-        "systemd's job for \(unit) ended with \"\(jobs.ended[job] ?? "")\"; journalctl -u \(unit) says more")
+        "systemd's job for \(unit) ended with \"\(jobs.ended[job] ?? "")\"; journalctl -u \(unit) says more",
+        data: ["result": .string(jobs.ended[job] ?? "")])
     }
   }
 }

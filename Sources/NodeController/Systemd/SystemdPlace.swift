@@ -109,6 +109,9 @@ struct SystemdPlace: SubsystemPlace {
         }
       }
     } catch let error as RPCError where error.code == .startFailed {
+      if error.data?["result"]?.stringValue == "timeout" {
+        throw RPCError(.deadlineExceeded, "\(spec.name): \(command[0]) did not end within \(timeout) ms")
+      }
       throw RPCError(
         .startFailed, "\(spec.name): \(command.joined(separator: " ")) failed: \(SubsystemCommand.end(of: output))")
     }

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import CSystemd
+import Glibc
 import JSONRPC
 import LinuxKernel
 import Logging
@@ -20,15 +21,17 @@ final class SystemdWatch: Sendable {
 
   func start() throws(SyscallError) {
     try NamedThread.start("systemd-watch") { [self] in
+      var pause: UInt32 = 1
       while true {
+        let began = Clock.monotonicNanoseconds()
         do {
           try follow()
         } catch {
           // systemd or its bus was started again.
           logger.notice("systemd's signals are away", metadata: ["error": "\(error)"])
         }
-        var pause = PollSet()
-        _ = try? pause.wait(milliseconds: 1000)
+        pause = Clock.monotonicNanoseconds() - began > 60_000_000_000 ? 1 : min(pause * 2, 60)
+        sleep(pause)
       }
     }
   }
