@@ -38,7 +38,13 @@ public struct LogReader: Sendable {
   }
 
   func segments() throws(SyscallError) -> [UInt64] {
-    try FileSystem.names(in: directory).compactMap(LogSegmentName.number).sorted()
+    do {
+      return try FileSystem.names(in: directory).compactMap(LogSegmentName.number).sorted()
+    } catch {
+      // What has never run has no log.
+      if error.errno == ENOENT { return [] }
+      throw error
+    }
   }
 
   private func open(_ segment: UInt64) throws(SyscallError) -> Descriptor {

@@ -83,7 +83,8 @@ public final class NodeController: Sendable {
       instance: instance, watcher: watcher, place: place, keeper: KeeperIdentity(instance: instance), events: events,
       logger: logger,
       changed: { change.yield(($0, $1)) })
-    let spec = ContainerControllerSpec.make(instance, identity)
+    var spec = ContainerControllerSpec.make(instance, identity)
+    spec.unit = containerUnit
     monitor = MonitorIdentity(instance: instance)
     let monitorSpec = MonitorSpec.make(instance, monitor)
     if let containerUnit {

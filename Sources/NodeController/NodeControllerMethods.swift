@@ -111,7 +111,7 @@ extension NodeController {
     }
     router.on(SubsystemMethods.logs) { [subsystems, instance] _, query in
       let filter = try LogFilter(query)
-      let name = try await subsystems.find(query.name).name
+      let name = try await subsystems.withOwnLog(query.name).name
       let count = min(max(0, query.last ?? 10_000), 10_000)
       return try await Blocking.run {
         try LogReader(directory: "\(instance.subsystemState)/\(name)").last(count, filter).map(\.entry)
@@ -119,7 +119,7 @@ extension NodeController {
     }
     router.onTopic(LogMethods.topic) { [subsystems, instance, watcher] _, query, sink in
       let filter = try LogFilter(query)
-      let source = try await subsystems.find(query.name)
+      let source = try await subsystems.withOwnLog(query.name)
       let reader = LogReader(directory: "\(instance.subsystemState)/\(source.name)")
       try await LogFollower(source: source, reader: reader, watcher: watcher).run(query, filter: filter, sink: sink)
     }

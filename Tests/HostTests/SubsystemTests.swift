@@ -463,6 +463,22 @@ import Testing
     return String(decoding: try FileSystem.readAll(socket.raw, limit: 4096, object: path), as: UTF8.self)
   }
 
+  @Test func `a unit of systemd is systemd's to log, and what has never run has no log`() throws {
+    let agent = try TestAgent()
+    try agent.unit("never", "command: [/bin/sleep, \"1000\"]\nstart: demand")
+    try agent.unit("machine", "unit: of-the-machine.service\nstart: demand")
+    #expect(try agent.cli("subsystem", "reload").code == 0)
+    #expect(try agent.cli("logs", "never").output == "")
+    let refused = try agent.cli("rpc", "--node", "subsystem.logs", "{\"name\": \"machine\"}")
+    #expect(refused.code == 5)
+    #expect(refused.error.contains("journalctl -u of-the-machine.service"), "\(refused)")
+    let status = try agent.cli("subsystem", "status", "machine")
+    #expect(status.output.contains("journalctl -u of-the-machine.service"), "\(status)")
+    let started = try agent.cli("subsystem", "start", "machine")
+    #expect(started.code == 1)
+    #expect(started.error.contains("machine"), "\(started)")
+  }
+
   // MARK: - Unit files
 
   @Test(arguments: TestBackend.available) func `a change of the files changes only what it has to`(backend: TestBackend)

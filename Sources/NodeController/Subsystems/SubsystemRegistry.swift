@@ -45,6 +45,15 @@ actor SubsystemRegistry {
     return subsystem
   }
 
+  /// - Throws: `wrong state` for one whose log systemd keeps.
+  func withOwnLog(_ name: String) throws -> any ManagedSubsystem {
+    let subsystem = try find(name)
+    guard let unit = graph.specs[name]?.unit else { return subsystem }
+    throw RPCError(
+      .wrongState, "\(name) is a unit of systemd, which keeps its log: journalctl -u \(unit)",
+      data: ["unit": .string(unit)])
+  }
+
   func list(_ names: [String]?) async throws -> [SubsystemView] {
     let chosen = try names.map { try $0.map(find) } ?? subsystems.values.sorted { $0.name < $1.name }
     var views: [SubsystemView] = []

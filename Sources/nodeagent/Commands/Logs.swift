@@ -5,6 +5,7 @@ import AgentAPI
 import ArgumentParser
 import Foundation
 import JSONRPC
+import LinuxKernel
 
 /// Which part of a log to show, and how.
 struct LogOptions: ParsableArguments {
@@ -25,7 +26,32 @@ struct LogOptions: ParsableArguments {
   func print(from client: RPCClient) throws {
     let query = LogQuery(
       name: name, last: last, since: since, until: until, stream: stream, grep: grep, follow: follow)
-    try LogPrinter(timestamps: timestamps, json: output.json).follow(query, client)
+    do {
+      try LogPrinter(timestamps: timestamps, json: output.json).follow(query, client)
+    } catch let error as RPCError {
+      guard let unit = error.data?["unit"]?.stringValue else { throw error }
+      try showJournal(of: unit)
+    }
+  }
+}
+
+extension LogOptions {
+  /// Becomes journalctl(1), which has a unit's log.
+  private func showJournal(of unit: String) throws {
+    var words = ["journalctl", "--unit=\(unit)", "--output=\(output.json ? "json" : timestamps ? "short-iso" : "cat")"]
+    if follow { words.append("--follow") } else { words.append("--no-pager") }
+    if let last { words.append("--lines=\(last)") } else if follow { words.append("--no-tail") }
+    if let grep { words.append("--grep=\(grep)") }
+    for (name, text) in [("since", since), ("until", until)] {
+      guard let text else { continue }
+      guard let time = Timestamp.parse(text, now: Clock.wallMicroseconds()) else {
+        throw RPCError(.invalidParams, "--\(name) takes an RFC 3339 time, or a duration before now such as 10m")
+      }
+      words.append("--\(name)=@\(time / 1_000_000)")
+    }
+    var arguments = words.map { strdup($0) } + [nil]
+    execvp("journalctl", &arguments)
+    throw RPCError(.unavailable, "journalctl cannot be run: \(String(cString: strerror(errno)))")
   }
 }
 

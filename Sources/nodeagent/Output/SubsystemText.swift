@@ -61,6 +61,7 @@ enum SubsystemText {
     line("requires", spec.requires.joined(separator: " "))
     line("wants", spec.wants.joined(separator: " "))
     line("required by", details.dependents.joined(separator: " "))
+    guard view.backend != .unit else { return line("log", "journalctl -u \(spec.unit ?? view.name)") }
     for entry in try client.call(SubsystemMethods.logs, .init(name: view.name, last: 5)) {
       print("  \(Terminal.styled(String(entry.time.prefix(19)), .dim)) \(Terminal.printable(entry.text))")
     }
