@@ -20,6 +20,7 @@ struct Command: Sendable, CustomStringConvertible {
   static func run(_ arguments: [String], input: String = "", environment: [String] = [], seconds: Int32 = 60) throws
     -> Command
   {
+    try TestCgroup.settle()
     let files = try (0..<3).map { _ in SharedDescriptor(try unnamed()) }
     try FileSystem.write(Array(input.utf8), to: files[0].raw)
     lseek(files[0].raw, 0, SEEK_SET)

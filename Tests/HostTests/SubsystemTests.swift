@@ -5,6 +5,7 @@ import AgentAPI
 import Glibc
 import JSONRPC
 import LinuxKernel
+import Synchronization
 import Testing
 
 /// Real services of the host under the agent, by unit files, sockets and the command line.
@@ -197,7 +198,7 @@ import Testing
     #expect(result.error.contains("it was not ready within 300 ms"), "\(result)")
   }
 
-  @Test(arguments: TestBackend.available) func `a stop cuts a slow start short`(backend: TestBackend) async throws {
+  @Test(arguments: TestBackend.available) func `a stop cuts a slow start short`(backend: TestBackend) throws {
     let agent = try TestAgent(backend)
     try agent.notifier()
     try agent.unit(
@@ -206,13 +207,18 @@ import Testing
     )
     #expect(try agent.cli("subsystem", "reload").code == 0)
     let path = agent.instance.nodeSocket
-    async let starting = Blocking.onOwnThread("start") {
-      try RPCClient(path: path).call(SubsystemMethods.start, .init(names: ["slow"]), deadline: 120_000)
+    // A thread of its own: this test holds one of the few of the cooperative pool.
+    let outcome = PlanBox()
+    try NamedThread.start("start") {
+      let plan = try? RPCClient(path: path).call(
+        SubsystemMethods.start, .init(names: ["slow"]), deadline: 120_000)
+      outcome.plan.withLock { $0 = plan }
     }
     try agent.eventually("it runs") { try agent.subsystem("slow").pid != nil }
     #expect(try agent.cli("subsystem", "stop", "slow").code == 0)
     #expect(try agent.subsystem("slow").state == .stopped)
-    let plan = try await starting
+    try agent.eventually("the start has given up") { outcome.plan.withLock { $0 != nil } }
+    let plan = try #require(outcome.plan.withLock { $0 })
     #expect(plan.steps.first?.problem?.contains("slow is stop") ?? false, "\(plan)")
     let stopped = try agent.inspect("slow")
     #expect(stopped.processes == [])
@@ -599,6 +605,11 @@ import Testing
     #expect(Set(after.map(\.source)) == ["node-controller", "container-controller"])
     #expect(try agent.cli("events", "--kind", "container", "--json").output.split(separator: "\n").count >= 4)
   }
+}
+
+/// What a thread leaves for its test.
+private final class PlanBox: Sendable {
+  let plan = Mutex<SubsystemPlan?>(nil)
 }
 
 extension TestAgent {

@@ -28,6 +28,7 @@ final class TestAgent {
 
   init(_ backend: TestBackend = .builtIn) throws {
     self.backend = backend
+    try TestCgroup.settle()
     var template = Array("/tmp/nodeagent-host-XXXXXX".utf8CString)
     root = mkdtemp(&template).map { String(cString: $0) } ?? "/nonexistent"
     // Containers pass through on their way to their own directories.

@@ -18,17 +18,29 @@ enum TestCgroup {
     guard layout.mode == .unified, let own = layout.unified, FileSystem.exists("\(own)/cgroup.type") else { return nil }
     let leaf = "\(own)/tests"
     try FileSystem.makeDirectory(leaf, mode: 0o755)
-    for pid in try FileSystem.readText("\(own)/cgroup.procs").split(separator: "\n") {
+    for attempt in 0... {
+      for pid in try FileSystem.readText("\(own)/cgroup.procs").split(separator: "\n") {
+        do throws(SyscallError) {
+          try FileSystem.write(String(pid), toExisting: "\(leaf)/cgroup.procs")
+        } catch {
+          // It has ended meanwhile.
+          guard error.errno == ESRCH else { throw error }
+        }
+      }
       do throws(SyscallError) {
-        try FileSystem.write(String(pid), toExisting: "\(leaf)/cgroup.procs")
+        try FileSystem.write("+memory +cpu +pids +cpuset", toExisting: "\(own)/cgroup.subtree_control")
+        return own
       } catch {
-        // It has ended meanwhile.
-        guard error.errno == ESRCH else { throw error }
+        // A child that was started meanwhile, or one that has ended and is not reaped yet.
+        guard error.errno == EBUSY, attempt < 200 else { throw error }
+        usleep(10_000)
       }
     }
-    try FileSystem.write("+memory +cpu +pids +cpuset", toExisting: "\(own)/cgroup.subtree_control")
     return own
   }
+
+  /// Before a test starts any process: it would stand in the way.
+  static func settle() throws { _ = try parent.get() }
 
   /// A new group for one start of an agent.
   static func make() throws -> String? {
