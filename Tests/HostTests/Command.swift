@@ -33,7 +33,7 @@ struct Command: Sendable, CustomStringConvertible {
     if let failure = try SpawnFailure.read(from: child.report) {
       throw Failure(description: "\(arguments): \(failure)")
     }
-    if try !child.pidfd.waitForEnd(milliseconds: seconds * 1000) {
+    if try !child.pidfd.waitForEnd(milliseconds: Int32(Double(seconds) * 1000 * Host.patience)) {
       try child.pidfd.signal(SIGKILL)
       _ = try child.pidfd.reap(wait: true)
       throw Failure(

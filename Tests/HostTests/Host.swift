@@ -25,6 +25,12 @@ enum Host {
     min(usual, getenv("NODEAGENT_TEST_ROUNDS").flatMap { Int(String(cString: $0)) } ?? usual)
   }
 
+  /// How many times longer than usual a test waits before it gives up: more than once only where the environment says so.
+  static let patience = getenv("NODEAGENT_TEST_PATIENCE").flatMap { Double(String(cString: $0)) } ?? 1
+
+  /// The directory of the programs under test: those beside the tests, or those of a release where the environment says so.
+  static let programs = getenv("NODEAGENT_TEST_PROGRAMS").map { String(cString: $0) } ?? products
+
   /// Where the built products are.
   static let products: String = {
     var buffer = [UInt8](repeating: 0, count: 4096)

@@ -140,7 +140,7 @@ import Testing
   @Test func `the harness and the agent cannot be overwritten through proc`() throws {
     let agent = try TestAgent()
     func digests() throws -> String {
-      try Command.run(["sha256sum", "\(Host.products)/nodeagent", "\(Host.products)/nodeagent-harness"]).output
+      try Command.run(["sha256sum", "\(Host.programs)/nodeagent", "\(Host.programs)/nodeagent-harness"]).output
     }
     let before = try digests()
     try agent.importBusybox { rootfs in

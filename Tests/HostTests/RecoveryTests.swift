@@ -104,7 +104,7 @@ import Testing
 
   /// Each point ten times: a hundred deaths.
   @Test(arguments: points) func `a controller that dies at any step leaves nothing behind`(point: String) throws {
-    let agent = try TestAgent()
+    let agent = try TestAgent(programs: Host.products)
     try agent.importBusybox(command: Self.web.command, Self.web.lines)
     let fault = "\(agent.instance.controllerRun)/fault"
     for round in 0..<Host.rounds(10) {
@@ -177,7 +177,7 @@ import Testing
   }
 
   @Test func `the harness does nothing when it is not PID 1`() throws {
-    let result = try Command.run(["\(Host.products)/nodeagent-harness", "x"])
+    let result = try Command.run(["\(Host.programs)/nodeagent-harness", "x"])
     #expect(result.code == 64)
     #expect(result.error.contains("PID 1 of a container"))
   }

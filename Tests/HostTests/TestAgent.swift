@@ -25,9 +25,12 @@ final class TestAgent {
   private var groups: [String] = []
   private var isDown = false
   let backend: TestBackend
+  private let programs: String
 
-  init(_ backend: TestBackend = .builtIn) throws {
+  /// - Parameter programs: where the programs under test are; only those of a debug build have fault points.
+  init(_ backend: TestBackend = .builtIn, programs: String = Host.programs) throws {
     self.backend = backend
+    self.programs = programs
     try TestCgroup.settle()
     var template = Array("/tmp/nodeagent-host-XXXXXX".utf8CString)
     root = mkdtemp(&template).map { String(cString: $0) } ?? "/nonexistent"
@@ -61,7 +64,7 @@ final class TestAgent {
     let log = SharedDescriptor(try FileSystem.open(logFile, flags: O_WRONLY | O_APPEND | O_CREAT, mode: 0o600))
     let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
     let pipe = try Pipe()
-    let daemon = "\(Host.products)/nodeagent node-controller --root \(root) --ready-descriptor 3"
+    let daemon = "\(programs)/nodeagent node-controller --root \(root) --ready-descriptor 3"
     let enter = namespaceHolder.map { "exec nsenter --net=/proc/\($0.pidfd.pid)/ns/net \(daemon)" }
     if enter == nil { try makeNamespace() }
     var request = SpawnRequest(
@@ -102,7 +105,7 @@ final class TestAgent {
         "systemd-run", "--quiet", "--collect", "--unit=\(unit)", "--service-type=notify",
         "--property=NetworkNamespacePath=/proc/\(namespaceHolder?.pidfd.pid ?? 0)/ns/net",
         "--property=StandardOutput=append:\(logFile)", "--property=StandardError=append:\(logFile)",
-        "--property=KillMode=mixed", "\(Host.products)/nodeagent", "node-controller", "--root", root,
+        "--property=KillMode=mixed", "\(programs)/nodeagent", "node-controller", "--root", root,
       ], seconds: 120)
     guard result.code == 0 else { throw Command.Failure(description: "the agent did not start: \(result)\n\(log)") }
     let pid = try Command.run(["systemctl", "show", "--property=MainPID", "--value", unit]).output
@@ -195,7 +198,7 @@ final class TestAgent {
 
   /// Runs a verb of the command line, inside the agent's network namespace.
   func cli(_ arguments: String..., input: String = "", seconds: Int32 = 60) throws -> Command {
-    try inside(["\(Host.products)/nodeagent"] + arguments, input: input, seconds: seconds)
+    try inside(["\(programs)/nodeagent"] + arguments, input: input, seconds: seconds)
   }
 
   /// Runs any program inside the agent's network namespace.
@@ -242,13 +245,13 @@ final class TestAgent {
   func shell(_ script: String, bundle: String = "bb", _ options: String..., seconds: Int32 = 60) throws -> Command {
     let name = "t\(UInt32.random(in: 0 ... .max))"
     let arguments = ["run", "--attach", "--rm", "--name", name] + options + [bundle, "--", "/bin/sh", "-c", script]
-    return try inside(["\(Host.products)/nodeagent"] + arguments, seconds: seconds)
+    return try inside(["\(programs)/nodeagent"] + arguments, seconds: seconds)
   }
 
   // MARK: - Waiting
 
   func eventually(_ what: String, seconds: Double = 20, _ condition: () throws -> Bool) throws {
-    let deadline = Clock.monotonicNanoseconds() + UInt64(seconds * 1e9)
+    let deadline = Clock.monotonicNanoseconds() + UInt64(seconds * Host.patience * 1e9)
     while try !condition() {
       guard Clock.monotonicNanoseconds() < deadline else {
         throw Command.Failure(description: "\(what) did not come about within \(seconds) s\n\(log.suffix(3000))")
