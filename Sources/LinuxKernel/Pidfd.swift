@@ -92,6 +92,15 @@ public enum ProcessStatus {
     return identity
   }
 
+  /// The effective uid of a process (proc(5), `status`); `nil` when it has ended.
+  public static func owner(of pid: Int32) -> UInt32? {
+    guard pid > 0, let text = try? FileSystem.readText("/proc/\(pid)/status", limit: 8192),
+      let line = text.split(separator: "\n").first(where: { $0.hasPrefix("Uid:") })
+    else { return nil }
+    let numbers = line.dropFirst(4).split(separator: "\t")
+    return numbers.count > 1 ? UInt32(numbers[1]) : nil
+  }
+
   /// The second field is the command in parentheses and may itself contain parentheses: the last one ends it.
   static func parseStat(_ text: String, pid: Int32) -> Identity? {
     guard let end = text.utf8.lastIndex(of: UInt8(ascii: ")")) else { return nil }

@@ -56,8 +56,8 @@ import Testing
     let agent = try TestAgent(backend)
     try agent.unit("fork", "command: [/bin/sh, -c, \"setsid sleep 1017 & setsid sleep 1017 & exec sleep 1017\"]")
     #expect(try agent.cli("subsystem", "reload").code == 0)
+    try agent.eventually("it has forked") { try agent.inspect("fork").processes.count == 3 }
     let processes = try agent.inspect("fork").processes
-    #expect(processes.count == 3)
     agent.endDaemon(keepContainers: false)
     for pid in processes { #expect(kill(pid, 0) < 0) }
     #expect(try FileSystem.names(in: agent.instance.subsystemRun) == [])

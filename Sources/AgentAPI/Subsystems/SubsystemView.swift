@@ -35,7 +35,7 @@ public struct SubsystemView: Codable, Sendable, Hashable, SchemaDocumented {
   public var backend: SubsystemBackend
   public var start: SubsystemSpec.Start
   public var pid: Int32?
-  public var uid: UInt32
+  public var uid: UInt32?
   public var restarts: Int
   /// RFC 3339.
   public var since: String?
@@ -50,7 +50,7 @@ public struct SubsystemView: Codable, Sendable, Hashable, SchemaDocumented {
 
   public init(
     name: String, about: String? = nil, state: SubsystemState, backend: SubsystemBackend,
-    start: SubsystemSpec.Start = .boot, pid: Int32?, uid: UInt32, restarts: Int, since: String? = nil,
+    start: SubsystemSpec.Start = .boot, pid: Int32?, uid: UInt32?, restarts: Int, since: String? = nil,
     reason: String?, status: String? = nil
   ) {
     self.name = name

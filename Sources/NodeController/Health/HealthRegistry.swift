@@ -16,7 +16,7 @@ actor HealthRegistry {
   private struct Entry {
     let owner: String
     var machine: HealthMachine
-    var generation: UInt64 = 0
+    var generation: UInt64
     var interval: Int64
     var since = Clock.wallMicroseconds()
     var last: (result: ProbeResult, time: Int64)?
@@ -42,6 +42,8 @@ actor HealthRegistry {
   private var listeners: [UInt64: AsyncStream<HealthMethods.Assignments>.Continuation] = [:]
   private var nextListener: UInt64 = 0
   private var local: ProbeScheduler?
+  /// Of the run, or the check, that was told of last: what is seen of an earlier one does not count.
+  private var generation: UInt64 = 0
   private var lateCount = 0
   private var lateTold = -60.0
 
@@ -94,7 +96,9 @@ actor HealthRegistry {
     for check in checks {
       let id = "\(owner)/\(check.name)"
       guard entries[id]?.check != check else { continue }
-      entries[id] = Entry(owner: owner, machine: HealthMachine(check), interval: check.interval)
+      generation += 1
+      entries[id] = Entry(
+        owner: owner, machine: HealthMachine(check), generation: generation, interval: check.interval)
       if !order.contains(id) { order.append(id) }
       if running.contains(owner) { await apply(.begun(at: Self.seconds), to: id) }
       if maintained.contains(owner) { await apply(.maintenance(true), to: id) }
@@ -106,8 +110,9 @@ actor HealthRegistry {
   func owner(_ owner: String, runs: Bool) async {
     guard runs != running.contains(owner) || runs else { return }
     if runs { running.insert(owner) } else { running.remove(owner) }
+    generation += 1
     for (id, entry) in entries where entry.owner == owner {
-      if runs { entries[id]?.generation += 1 }
+      if runs { entries[id]?.generation = generation }
       await apply(runs ? .begun(at: Self.seconds) : .ended, to: id)
     }
     await assign()

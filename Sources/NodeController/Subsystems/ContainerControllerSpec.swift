@@ -24,9 +24,7 @@ enum ContainerControllerSpec {
       .init(name: "container", listen: "unix://\(instance.containerSocket)", mode: 0o660, group: spec.group)
     ]
     // Only what it is meant to see.
-    for name in ["NODEAGENT_LOG", "NODEAGENT_FAULT_POINT"] {
-      if let value = getenv(name) { spec.environment[name] = String(cString: value) }
-    }
+    if let level = getenv("NODEAGENT_LOG") { spec.environment["NODEAGENT_LOG"] = String(cString: level) }
     return spec
   }
 

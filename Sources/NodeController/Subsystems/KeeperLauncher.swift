@@ -34,6 +34,11 @@ struct KeeperLauncher: Sendable {
     do {
       let connection = KeeperConnection(own, watcher: watcher)
       let started = Clock.monotonicNanoseconds()
+      var record = SubsystemFiles.Record(
+        spec: spec, keeper: keeper.pid, keeperStart: try ProcessStatus.identity(of: keeper.pid).startTime, pid: 0,
+        started: started, sockets: spec.sockets.map(\.listen))
+      // Already now: whoever comes after a node controller that dies before the answer has to find the keeper.
+      try files.write(record)
       try connection.send(.keep(plan), descriptors: descriptors + entrances + sockets + (journal.map { [$0] } ?? []))
       let workload: HeldProcess?
       switch try connection.receive(within: Self.patience)?.event {
@@ -44,13 +49,9 @@ struct KeeperLauncher: Sendable {
         throw RPCError(
           .startFailed, "\(spec.name): its keeper said \(event.map { "\($0)" } ?? "nothing") and not started")
       }
-      let run = SubsystemRun(keeper: keeper, workload: workload, connection: connection, started: started)
-      try files.write(
-        .init(
-          spec: spec, wanted: true, keeper: keeper.pid,
-          keeperStart: try ProcessStatus.identity(of: keeper.pid).startTime, pid: workload?.pid ?? 0, started: started,
-          sockets: spec.sockets.map(\.listen)))
-      return run
+      record.pid = workload?.pid ?? 0
+      try files.write(record)
+      return SubsystemRun(keeper: keeper, workload: workload, connection: connection, started: started)
     } catch {
       discard(spec.name, keeper)
       throw error
@@ -154,15 +155,17 @@ struct KeeperLauncher: Sendable {
     let sockets: [SharedDescriptor]
   }
 
-  /// `nil` when the run has ended meanwhile, or its keeper cannot be talked to.
-  func adopt(_ record: SubsystemFiles.Record) -> Adopted? {
+  /// `nil` when the run has ended meanwhile.
+  ///
+  /// - Throws: when the keeper lives and cannot be talked to.
+  func adopt(_ record: SubsystemFiles.Record) throws -> Adopted? {
+    guard let keeper = try? HeldProcess(opening: record.keeper),
+      (try? ProcessStatus.identity(of: record.keeper).startTime) == record.keeperStart, keeper.pidfd.isRunning()
+    else { return nil }
     do {
-      let keeper = try HeldProcess(opening: record.keeper)
-      guard try ProcessStatus.identity(of: record.keeper).startTime == record.keeperStart, keeper.pidfd.isRunning()
-      else { return nil }
       let connection = try KeeperConnection.connect(files.control, watcher: watcher)
       try connection.send(.status)
-      while let (event, descriptors) = try connection.receive(within: 5000) {
+      while let (event, descriptors) = try connection.receive(within: 30_000) {
         guard case .status(let status) = event else { continue }
         guard status.pid > 0 else { return nil }
         let workload = try Self.hold(status.pid, childOf: keeper)
@@ -170,9 +173,11 @@ struct KeeperLauncher: Sendable {
           run: SubsystemRun(keeper: keeper, workload: workload, connection: connection, started: record.started),
           status: status, sockets: descriptors)
       }
+      return nil
     } catch {
-      // Gone, or about to go: its record says how it ended.
+      // One that is just about to go has a record that says how its workload ended.
+      guard keeper.pidfd.isRunning(), files.exit() == nil else { return nil }
+      throw error
     }
-    return nil
   }
 }

@@ -30,15 +30,12 @@ actor Subsystem: ManagedSubsystem {
   /// Why the agent itself ended the process, where it did.
   var endedBecause: String?
   var stopSignal: Int32?
-  var wanted = false
-  private var uid: UInt32 = 0
-
-  func adoptUser(_ spec: SubsystemSpec) { uid = (try? SubsystemUser(spec).uid) ?? 0 }
   private var backoff: Task<Void, Never>?
   var timers: [Task<Void, Never>] = []
   private var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
   private var nextWaiter: UInt64 = 0
   var sockets: SubsystemSockets
+  private var isSpawning = false
   private var correlation: String?
 
   init(_ spec: SubsystemSpec, services: SubsystemServices) {
@@ -59,7 +56,8 @@ actor Subsystem: ManagedSubsystem {
   var view: SubsystemView {
     var view = SubsystemView(
       name: name, about: spec.about, state: machine.state, backend: services.place.backend, start: spec.start,
-      pid: run?.workload?.pid, uid: uid, restarts: machine.restarts, since: Timestamp.text(microseconds: since),
+      pid: run?.workload?.pid, uid: run?.workload.flatMap { ProcessStatus.owner(of: $0.pid) },
+      restarts: machine.restarts, since: Timestamp.text(microseconds: since),
       reason: reason, status: statusText)
     if run != nil {
       let usage = services.place.usage(of: name)
@@ -76,7 +74,9 @@ actor Subsystem: ManagedSubsystem {
     return (view, run == nil ? [] : all.filter { $0 != keeper })
   }
 
-  func isProcess(_ peer: Peer) -> Bool {
+  /// A process may speak before it is known here that it has been started: its caller waits for that.
+  func isProcess(_ peer: Peer) async -> Bool {
+    while isSpawning, !Task.isCancelled { await nextChange() }
     guard let workload = run?.workload else { return false }
     return workload.pid == peer.credentials.pid && workload.pidfd.isRunning()
   }
@@ -94,7 +94,6 @@ actor Subsystem: ManagedSubsystem {
   }
 
   private func doStart(_ correlation: String?) async throws {
-    wanted = true
     self.correlation = correlation
     if [.stopped, .failed, .waiting, .backoff].contains(machine.state) {
       await apply(.startAsked)
@@ -106,7 +105,6 @@ actor Subsystem: ManagedSubsystem {
   }
 
   func hold(because reason: String, correlation: String?) async {
-    wanted = true
     self.correlation = correlation
     guard [.stopped, .failed, .backoff].contains(machine.state) else { return }
     self.reason = reason
@@ -116,7 +114,6 @@ actor Subsystem: ManagedSubsystem {
   func stop(signal: Int32?, correlation: String?) async throws {
     // A start that takes its time need not be waited for: it ends with this.
     if machine.state == .starting {
-      wanted = false
       stopSignal = signal
       await apply(.stopAsked)
     }
@@ -124,7 +121,6 @@ actor Subsystem: ManagedSubsystem {
   }
 
   private func doStop(_ signal: Int32?, _ correlation: String?) async throws {
-    wanted = false
     self.correlation = correlation
     stopSignal = signal
     if machine.state != .failed { reason = nil }
@@ -177,7 +173,11 @@ actor Subsystem: ManagedSubsystem {
 
   func forget() {
     sockets.close()
-    try? files.forgetRun()
+    do {
+      try files.forgetRun()
+    } catch {
+      services.logger.error("cannot clean up", metadata: ["subsystem": "\(name)", "error": "\(error)"])
+    }
   }
 
   // MARK: - What happens
@@ -221,6 +221,11 @@ actor Subsystem: ManagedSubsystem {
       since = Clock.wallMicroseconds()
       backoff?.cancel()
       record(machine.state.rawValue, reason)
+      // Before what follows from it, which may change the state again.
+      wake()
+      services.changed(name, machine.state)
+      if machine.state == .stopped { watchSockets() }
+      if machine.state == .failed { watchSocketsLater() }
     }
     for effect in effects {
       switch effect {
@@ -239,12 +244,6 @@ actor Subsystem: ManagedSubsystem {
         reason = "\(reason ?? "it ended"); restarted \(spec.restart.burst) times within \(spec.restart.interval) ms"
         record("given up", reason)
       }
-    }
-    if machine.state != before {
-      wake()
-      services.changed(name, machine.state)
-      if machine.state == .stopped { watchSockets() }
-      if machine.state == .failed { watchSocketsLater() }
     }
   }
 
@@ -266,17 +265,20 @@ actor Subsystem: ManagedSubsystem {
     oomKills = 0
     endedBecause = nil
     machine.readiness = spec.readiness
+    isSpawning = true
     do {
-      uid = try SubsystemUser(spec).uid
       let handed = try sockets.open()
       let spec = spec
       let launcher = launcher
       let run = try await Blocking.onOwnThread("start-\(name)") { try launcher.start(spec, sockets: handed) }
       attach(run)
+      isSpawning = false
+      wake()
       // Somebody may have stopped it while there was nothing to stop yet.
       if machine.state == .stopping { return terminate() }
       if spec.readiness == .started { await apply(.ready) } else { watchReadiness(run) }
     } catch {
+      isSpawning = false
       reason = "\(error)"
       services.logger.error("cannot start a sub-system", metadata: ["subsystem": "\(name)", "error": "\(error)"])
       await apply(.ended(clean: false, at: Self.seconds, ran: 0))
@@ -308,7 +310,4 @@ actor Subsystem: ManagedSubsystem {
   }
 
   private func giveUpWaiting(_ id: UInt64) { waiting.removeValue(forKey: id)?.resume() }
-
-  /// Puts `body` in the line of operations.
-  nonisolated func post(_ body: @escaping @Sendable () async -> Void) { mailbox.post(body) }
 }

@@ -12,11 +12,18 @@ extension Subsystem {
       watchSockets()
       return false
     }
-    wanted = record.wanted
     let spec = record.spec ?? spec
     let launcher = launcher
-    let found = try? await Blocking.onOwnThread("adopt-\(name)") { launcher.adopt(record) }
-    guard let found = found ?? nil else { return await endLost(record) }
+    let found: KeeperLauncher.Adopted?
+    do {
+      found = try await Blocking.onOwnThread("adopt-\(name)") { try launcher.adopt(record) }
+    } catch {
+      services.logger.error(
+        "a keeper does not answer; its sub-system is ended",
+        metadata: ["subsystem": "\(name)", "keeper": "\(record.keeper)", "error": "\(error)"])
+      found = nil
+    }
+    guard let found else { return await endLost(record) }
     services.logger.info("adopted", metadata: ["subsystem": "\(name)", "pid": "\(found.run.workload?.pid ?? 0)"])
     resume(found, record)
     // Not by `apply`: nothing happens that anybody has to be told of, and nothing is to be started.
@@ -33,7 +40,6 @@ extension Subsystem {
     machine.readiness = spec.readiness
     statusText = found.status.text.isEmpty ? nil : found.status.text
     sockets.take(found.sockets, addresses: record.sockets)
-    adoptUser(spec)
   }
 
   /// Its run ended while no node controller lived.
@@ -52,7 +58,6 @@ extension Subsystem {
       services.logger.error("cannot clean up", metadata: ["subsystem": "\(name)", "error": "\(error)"])
     }
     let spec = record.spec ?? spec
-    guard record.pid != 0 || record.keeper != 0 else { return record.wanted }
     let ended = files.exit()
     if spec.readiness == .exited, ended?.status == .exited(0) {
       _ = machine.apply(.startAsked)
@@ -63,7 +68,6 @@ extension Subsystem {
     self.record("ended", reason)
     if left > 0 { self.record("leftovers ended", "it left \(left) processes behind") }
     let clean = ended?.status == .exited(0)
-    return record.wanted
-      && (spec.restart.condition == .always || !clean && spec.restart.condition != .never)
+    return spec.restart.condition == .always || !clean && spec.restart.condition != .never
   }
 }

@@ -30,9 +30,7 @@ struct SubsystemFiles: Sendable {
   struct Record: Codable, Sendable {
     /// What it was started by; `nil` when another version of the agent wrote it in a way that this one does not read.
     var spec: SubsystemSpec?
-    /// It is to run.
-    var wanted: Bool
-    /// Of this run; 0 while there is none.
+    /// Of this run.
     var keeper: Int32
     /// Of the keeper (proc(5), field 22), which with the pid names it for ever.
     var keeperStart: UInt64
@@ -44,11 +42,10 @@ struct SubsystemFiles: Sendable {
     var sockets: [String]
 
     init(
-      spec: SubsystemSpec?, wanted: Bool, keeper: Int32, keeperStart: UInt64, pid: Int32, started: UInt64,
+      spec: SubsystemSpec?, keeper: Int32, keeperStart: UInt64, pid: Int32, started: UInt64,
       sockets: [String]
     ) {
       self.spec = spec
-      self.wanted = wanted
       self.keeper = keeper
       self.keeperStart = keeperStart
       self.pid = pid
@@ -59,7 +56,6 @@ struct SubsystemFiles: Sendable {
     init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: CodingKeys.self)
       spec = try? container.decode(SubsystemSpec.self, forKey: .spec)
-      wanted = try container.decode(Bool.self, forKey: .wanted)
       keeper = try container.decode(Int32.self, forKey: .keeper)
       keeperStart = try container.decode(UInt64.self, forKey: .keeperStart)
       pid = try container.decode(Int32.self, forKey: .pid)
@@ -75,6 +71,8 @@ struct SubsystemFiles: Sendable {
     try FileSystem.makeDirectory(state, mode: 0o750)
     try FileSystem.owner(state, uid: keeper.uid, gid: keeper.gid)
     try FileSystem.makeDirectory(run, mode: 0o700)
+    // How an earlier run ended must not be taken for the end of this one.
+    try FileSystem.remove("\(state)/\(ExitRecord.fileName)")
   }
 
   /// The descriptors that go with a plan: the state directory, the control socket and the notification socket, with

@@ -3,6 +3,7 @@
 
 import AgentAPI
 import Glibc
+import JSONRPC
 import LinuxKernel
 
 /// Where a sub-system's processes live: who starts its keeper, and what holds them together. Calls wait.
@@ -30,11 +31,13 @@ extension SubsystemPlace {
   /// Ends every process that runs there, but for the keeper. Returns how many there were.
   ///
   /// Again and again, because a process that is about to be ended may have started another.
+  ///
+  /// - Throws: `deadline exceeded` when some are there even so, such as those that the kernel does not end (state D).
   func endAll(of name: String, sparing keeper: Int32?) throws -> Int {
     var ended: Set<Int32> = []
     for _ in 0..<1000 {
       let left = try processes(of: name).filter { $0 != keeper }
-      if left.isEmpty { break }
+      if left.isEmpty { return ended.count }
       for pid in left {
         do {
           let process = try HeldProcess(opening: pid)
@@ -46,6 +49,10 @@ extension SubsystemPlace {
         }
       }
       usleep(1000)
+    }
+    let left = try processes(of: name).filter { $0 != keeper }
+    guard left.isEmpty else {
+      throw RPCError(.deadlineExceeded, "processes \(left.prefix(8)) of \(name) do not end, though they were killed")
     }
     return ended.count
   }

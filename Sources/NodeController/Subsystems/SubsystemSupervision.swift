@@ -29,6 +29,8 @@ extension Subsystem {
       connection = next
     }
     await services.watcher.untilReadable(run.keeper.pidfd.descriptor.raw)
+    // Where it could not be watched.
+    while run.keeper.pidfd.isRunning() { try? await Task.sleep(for: .milliseconds(200)) }
     await keeperEnded(run)
   }
 

@@ -3,6 +3,7 @@
 
 import AgentAPI
 import Glibc
+import JSONRPC
 import LinuxKernel
 
 /// The built-in supervisor's place: a cgroup of the agent's own for each sub-system.
@@ -15,8 +16,23 @@ struct SupervisedPlace: SubsystemPlace {
     try cgroups.create(
       spec.name,
       limits: CgroupLimits(memory: spec.limits.memory, cpuMilli: spec.limits.cpuMilli, pids: spec.limits.pids))
+    do {
+      return try startKeeper(inCgroupOf: spec.name, channel: channel)
+    } catch {
+      do {
+        try remove(spec.name)
+      } catch let other {
+        throw RPCError(.startFailed, "\(error); and its cgroup stays: \(other)")
+      }
+      throw error
+    }
+  }
+
+  private func startKeeper(inCgroupOf name: String, channel: SharedDescriptor) throws -> (
+    HeldProcess, [SharedDescriptor]
+  ) {
     let null = SharedDescriptor(try FileSystem.open("/dev/null", flags: O_RDWR))
-    var request = SpawnRequest(.descriptor(harness), arguments: ["nodeagent-keeper", "keep", spec.name])
+    var request = SpawnRequest(.descriptor(harness), arguments: ["nodeagent-keeper", "keep", name])
     request.descriptors = [(channel, 0), (null, 1), (null, 2)]
     request.newSession = true
     request.workingDirectory = "/"
@@ -29,8 +45,8 @@ struct SupervisedPlace: SubsystemPlace {
     let keeper = HeldProcess(
       Pidfd(pid: child.pidfd.pid, descriptor: try child.pidfd.descriptor.duplicate()), isChild: true)
     do {
-      if let entrances = try cgroups.entrances(to: spec.name) { return (keeper, entrances) }
-      try cgroups.attach(keeper.pid, to: spec.name)
+      if let entrances = try cgroups.entrances(to: name) { return (keeper, entrances) }
+      try cgroups.attach(keeper.pid, to: name)
     } catch {
       try keeper.signal(SIGKILL)
       try WaitedChildren.reap(keeper.pidfd)

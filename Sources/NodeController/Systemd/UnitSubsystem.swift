@@ -43,7 +43,7 @@ actor UnitSubsystem: ManagedSubsystem {
   var view: SubsystemView {
     var view = SubsystemView(
       name: name, about: spec.about, state: state, backend: .unit, start: spec.start,
-      pid: known.pid > 0 ? known.pid : nil, uid: 0, restarts: known.restarts,
+      pid: known.pid > 0 ? known.pid : nil, uid: ProcessStatus.owner(of: known.pid), restarts: known.restarts,
       since: Timestamp.text(microseconds: since), reason: reason,
       status: known.statusText.isEmpty ? nil : known.statusText)
     view.memory = known.memory

@@ -139,8 +139,9 @@ struct DoctorCommand: ParsableCommand {
         findings
         + info.subsystems.map { view in
           Finding(
-            view.state == .available ? .ok : .problem, view.name,
-            "\(view.state.rawValue), pid \(view.pid.map(String.init) ?? "-"), uid \(view.uid), \(view.restarts) restarts\(view.reason.map { ", \($0)" } ?? "")"
+            [.available, .reloading].contains(view.state) ? .ok : view.state == .starting ? .warning : .problem,
+            view.name,
+            "\(view.state.rawValue), pid \(view.pid.map(String.init) ?? "-"), uid \(view.uid.map(String.init) ?? "-"), \(view.restarts) restarts\(view.reason.map { ", \($0)" } ?? "")"
           )
         }
       if output.json {

@@ -53,7 +53,7 @@ enum SubsystemText {
     line("status", view.status)
     line("run by", view.backend.rawValue)
     line("command", spec.unit ?? spec.command.joined(separator: " "))
-    line("pid", view.pid.map { "\($0) as uid \(view.uid)" })
+    line("pid", view.pid.map { pid in "\(pid)\(view.uid.map { " as uid \($0)" } ?? "")" })
     line("processes", details.processes.map(String.init).joined(separator: " "))
     line("memory", view.memory.map { Format.bytes($0, of: spec.limits.memory) })
     line("cpu", view.cpuMicroseconds.map { Format.duration(milliseconds: Int64($0 / 1000)) })
