@@ -116,15 +116,15 @@ import Testing
         - {name: small, resources: {memory: 1KiB}, interval: 200ms, fall: 1}
         - {name: narrow, resources: {files: 1}, interval: 200ms, fall: 1}
         - {name: roomy, resources: {memory: 1GiB, files: 1000, cpu: 2, restarts: 5}, interval: 200ms}
-        - {name: fine, command: [/bin/sh, -c, "echo all is well"], interval: 200ms}
-        - {name: bad, command: [/bin/sh, -c, "echo not well; exit 4"], interval: 200ms, fall: 1}
-        - {name: stuck, command: [/bin/sleep, "100"], timeout: 200ms, interval: 300ms, fall: 1}
+        - {name: fine, command: [/bin/sh, -c, "echo all is well"], timeout: 10s, interval: 1s}
+        - {name: bad, command: [/bin/sh, -c, "echo not well; exit 4"], timeout: 10s, interval: 1s, fall: 1}
+        - {name: stuck, command: [/bin/sleep, "100"], timeout: 2s, interval: 3s, fall: 1}
       """)
     for name in ["process", "tcp", "old", "roomy", "fine"] { try Self.wait(agent, name, .healthy) }
     for name in ["unix", "small", "narrow", "bad", "stuck"] { try Self.wait(agent, name, .unhealthy) }
     #expect(try Self.health(agent, "fine")?.output == "all is well")
     #expect(try Self.health(agent, "bad")?.output?.contains("not well") ?? false)
-    #expect(try Self.health(agent, "stuck")?.output?.contains("did not end within 200 ms") ?? false)
+    #expect(try Self.health(agent, "stuck")?.output?.contains("did not end within 2000 ms") ?? false)
     #expect(try Self.health(agent, "small")?.output?.contains("MiB is over 0.0 MiB") ?? false)
     #expect(try Self.health(agent, "narrow")?.output?.contains("files 4 is over 1") ?? false)
     var times = [timespec(tv_sec: 1000, tv_nsec: 0), timespec(tv_sec: 1000, tv_nsec: 0)]
