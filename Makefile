@@ -11,7 +11,7 @@ SHELL := /bin/bash
 
 BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev libsystemd-dev pkg-config
 RUN_PACKAGES := busybox-static mmdebstrap zstd
-TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl
+TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl prometheus prometheus-node-exporter
 BENCH_PACKAGES := runc bubblewrap runit monit
 DEB_PACKAGES := build-essential debhelper dh-apparmor dpkg-dev fakeroot lintian
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs

@@ -53,10 +53,11 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
+    .target(name: "Metrics", dependencies: ["LinuxKernel", "CLinux"]),
     .target(
       name: "NodeMonitor",
       dependencies: [
-        "AgentAPI", "JSONRPC", "LinuxKernel", "Probing",
+        "AgentAPI", "JSONRPC", "LinuxKernel", "Metrics", "Probing",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ]),
@@ -103,6 +104,7 @@ let package = Package(
       dependencies: ["ContainerController", "AgentAPI", "LaunchPlan", "LinuxKernel"]),
     .testTarget(name: "ComponentHarnessTests", dependencies: ["ComponentHarness", "LaunchPlan"]),
     .testTarget(name: "LogStoreTests", dependencies: ["LogStore", "AgentAPI", "JSONRPC", "LinuxKernel"]),
+    .testTarget(name: "MetricsTests", dependencies: ["Metrics", "LinuxKernel"]),
     .testTarget(name: "ProbingTests", dependencies: ["Probing", "AgentAPI", "LinuxKernel"]),
     .testTarget(
       name: "HostTests",

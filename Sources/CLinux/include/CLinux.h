@@ -249,6 +249,28 @@ ssize_t cl_receive_credentials(int socket, void *bytes, size_t capacity, struct 
 /* Brings an interface of the caller's network namespace up. */
 int cl_interface_up(const char *name);
 
+/* MARK: links (rtnetlink(7)) */
+
+/* A socket to ask the kernel for network interfaces; a read gives up after 5 s (-EAGAIN). */
+int cl_route_socket(void);
+/* Asks for all interfaces of the socket's network namespace. */
+int cl_request_links(int socket, uint32_t sequence);
+/* A part of the answer, from the kernel and nobody else; -EMSGSIZE when it did not fit. */
+ssize_t cl_receive_links(int socket, void *bytes, size_t capacity);
+
+/* MARK: clock */
+
+/* What adjtimex(2) tells, in its units. */
+struct cl_clock_state {
+  int64_t offset, frequency, maximum_error, estimated_error, status, constant, tick;
+  int64_t pps_frequency, pps_jitter, pps_shift, pps_stability;
+  int64_t pps_jitter_count, pps_calibrations, pps_errors, pps_stability_count;
+  int64_t tai_offset;
+  bool counts_nanoseconds;
+  bool is_synchronized;
+};
+int cl_read_clock(struct cl_clock_state *state);
+
 /* MARK: terminals */
 
 /* The slave end of a pty master, by ioctl and never by path (TIOCGPTPEER). */
