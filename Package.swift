@@ -59,6 +59,8 @@ let package = Package(
       dependencies: [
         "AgentAPI", "JSONRPC", "LinuxKernel", "Metrics", "Probing",
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ]),
     .target(

@@ -26,7 +26,16 @@ public struct APIDocument: Sendable {
 
   public static let monitor = APIDocument(
     title: "nodeagent monitor", summary: "The node controller's side for its monitor.", socket: "monitor.sock",
-    methods: [HealthMethods.assignments.description, HealthMethods.report.description] + RPCRouter.builtIn)
+    methods: [
+      HealthMethods.assignments.description, HealthMethods.report.description, MetricMethods.sources.description,
+    ] + RPCRouter.builtIn)
+
+  public static let metrics = APIDocument(
+    title: "nodeagent metrics", summary: "The metrics of one host.", socket: "metrics.sock",
+    methods: [
+      MetricMethods.list.description, MetricMethods.history.description, MetricMethods.status.description,
+      MetricMethods.topic.description,
+    ] + RPCRouter.builtIn)
 
   public static let node = APIDocument(
     title: "nodeagent node", summary: "The node controller of one host.", socket: "node.sock",

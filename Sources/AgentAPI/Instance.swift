@@ -30,6 +30,9 @@ public struct Instance: Sendable, Hashable {
   public var containerSocket: String { "\(runDirectory)/container.sock" }
   /// The node controller's, for its monitor alone.
   public var monitorSocket: String { "\(runDirectory)/monitor.sock" }
+  /// The monitor's: the metrics by JSON-RPC, and by HTTP.
+  public var metricsSocket: String { "\(runDirectory)/metrics.sock" }
+  public var metricsHTTPSocket: String { "\(runDirectory)/metrics-http.sock" }
   /// Held by the node controller while it lives.
   public var lockFile: String { "\(runDirectory)/node.lock" }
 
@@ -48,6 +51,7 @@ public struct Instance: Sendable, Hashable {
   /// The administrator's files.
   public var configuration: String { path("etc/nodeagent") }
   public var nodeChecks: String { "\(configuration)/checks.yaml" }
+  public var metrics: String { "\(configuration)/metrics.yaml" }
   public var subsystemUnits: String { "\(configuration)/subsystems.d" }
 
   /// The group of cgroups below the agent's own.

@@ -84,7 +84,7 @@ public struct SeriesTable: Sendable {
     word.withUTF8Buffer { key.append(contentsOf: $0) }
   }
 
-  mutating func label(_ text: String) {
+  public mutating func label(_ text: String) {
     key.append(Self.separator)
     key.append(contentsOf: text.utf8)
   }
@@ -96,7 +96,7 @@ public struct SeriesTable: Sendable {
   }
 
   /// What is set from now on has no labels, but for the first so many.
-  mutating func clearLabels(keeping count: Int = 0) {
+  public mutating func clearLabels(keeping count: Int = 0) {
     var end = 2
     for _ in 0..<count where end < key.count {
       end += 1
@@ -106,7 +106,7 @@ public struct SeriesTable: Sendable {
   }
 
   /// Sets the value of a series for this scrape.
-  mutating func set(_ family: FamilyID, _ value: Double) {
+  public mutating func set(_ family: FamilyID, _ value: Double) {
     guard family.index >= 0 else { return dropped &+= 1 }
     key[0] = UInt8(truncatingIfNeeded: family.index >> 8)
     key[1] = UInt8(truncatingIfNeeded: family.index)
@@ -209,5 +209,31 @@ public struct SeriesTable: Sendable {
     for label in labels { key += [Self.separator] + Array(label.utf8) }
     guard let place = index[key], isLive(place) else { return nil }
     return values[place]
+  }
+}
+
+// MARK: - Selecting
+
+extension SeriesTable {
+  /// The live series that are asked for, by family.
+  ///
+  /// - Parameters:
+  ///   - names: only these; one that ends with `*` stands for all that begin so.
+  ///   - labels: only series that have all of these.
+  public func select(_ names: [String]?, _ labels: [String: String]?) -> [(family: MetricFamily, places: [Int])] {
+    families.indices.compactMap { index in
+      guard names?.contains(where: { Self.matches(families[index].name, $0) }) ?? true else { return nil }
+      let places = members[index].filter { place in
+        guard isLive(place) else { return false }
+        guard let labels, !labels.isEmpty else { return true }
+        let own = self.labels(of: place)
+        return labels.allSatisfy { wanted in own.contains { $0.name == wanted.key && $0.value == wanted.value } }
+      }
+      return places.isEmpty ? nil : (families[index], places)
+    }
+  }
+
+  private static func matches(_ name: String, _ pattern: String) -> Bool {
+    pattern.hasSuffix("*") ? name.hasPrefix(pattern.dropLast()) : name == pattern
   }
 }

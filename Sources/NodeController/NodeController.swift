@@ -86,7 +86,17 @@ public final class NodeController: Sendable {
     var spec = ContainerControllerSpec.make(instance, identity)
     spec.unit = containerUnit
     monitor = MonitorIdentity(instance: instance)
-    let monitorSpec = MonitorSpec.make(instance, monitor)
+    var metrics = MetricsConfiguration()
+    do {
+      metrics = try MetricsConfiguration.read(instance.metrics)
+    } catch {
+      // The node has to come up.
+      logger.error("metrics.yaml cannot be used", metadata: ["problem": "\(error)"])
+      events.add(
+        kind: "node", name: "metrics", event: "configuration refused", severity: .error, cause: "\(error)",
+        correlation: nil)
+    }
+    let monitorSpec = MonitorSpec.make(instance, monitor, metrics, group: identity.gid)
     if let containerUnit {
       containers = UnitSubsystem(
         spec, unit: containerUnit, belongsToAgent: true, events: events, logger: logger, changed: services.changed)

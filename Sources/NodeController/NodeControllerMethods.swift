@@ -135,11 +135,24 @@ extension NodeController {
     router.onTopic(HealthMethods.assignments) { [health] _, _, sink in
       for await assignments in await health.assignments() { try await sink.send(assignments) }
     }
+    router.on(MetricMethods.sources) { [self] _, _ in try await sources() }
     router.on(HealthMethods.report) { [health] _, report in
       await health.take(report.results)
       if report.missed > 0 { await health.late(report.missed) }
       return Empty()
     }
+  }
+
+  /// What the monitor cannot know by itself.
+  private func sources() async throws -> MetricSources {
+    let found = await subsystems.sources()
+    let checks = await health.list(nil)
+    let containers = try await Blocking.run { [broker] in broker.sources() }
+    return MetricSources(
+      node: availability.now.state, pid: getpid(), subsystems: found, containers: containers,
+      checks: checks.map {
+        .init(owner: $0.owner, name: $0.name, state: $0.state, failures: $0.failures, milliseconds: $0.milliseconds)
+      })
   }
 
   func addHealthMethods(to router: inout RPCRouter) {

@@ -5,12 +5,13 @@ import AgentAPI
 import JSONRPC
 import LinuxKernel
 import Logging
+import Metrics
 import NIOPosix
 import Probing
 import Synchronization
 
-/// The part of the agent that looks at services over the network: without any privilege, because what it reads comes
-/// from them. It does as the node controller tells it and keeps nothing.
+/// The part of the agent that looks at services over the network, and at the kernel's figures for everybody: without any
+/// privilege, because what it reads comes from others, and others come to it. It does as the node controller tells it.
 public final class NodeMonitor: Sendable {
   private let instance: Instance
   private let manager: ServiceManager
@@ -31,7 +32,12 @@ public final class NodeMonitor: Sendable {
   }
 
   /// Serves until it is told to end.
-  public func run(until end: AsyncStream<Void>) async throws {
+  ///
+  /// - Parameters:
+  ///   - given: the sockets for the metrics.
+  ///   - listen: more addresses, `tcp://ADDRESS:PORT`, where they are served over HTTP.
+  public func run(given: ListenDescriptors, listen: [String], until end: AsyncStream<Void>) async throws {
+    let metrics = try await serveMetrics(given, listen)
     let probe = NetworkProbe(group: MultiThreadedEventLoopGroup.singleton)
     let scheduler = ProbeScheduler(probe: { await probe.look($0) }, report: { [self] in add($0) })
     let assigning = Task { await self.takeAssignments(scheduler) }
@@ -40,9 +46,48 @@ public final class NodeMonitor: Sendable {
     try manager.ready(status: "waiting for checks")
     for await _ in end { break }
     try manager.stopping()
-    for task in [assigning, reporting, watchdog] { task.cancel() }
+    for task in [assigning, reporting, watchdog, metrics] { task.cancel() }
     await scheduler.stop()
   }
+
+  // MARK: - Metrics
+
+  /// Returns the task that keeps their history.
+  private func serveMetrics(_ given: ListenDescriptors, _ listen: [String]) async throws -> Task<Void, Never> {
+    let path = instance.monitorSocket
+    let engine = MetricsEngine(logger: logger) {
+      try await Blocking.run { try RPCClient(path: path).call(MetricMethods.sources, deadline: 5000) }
+    }
+    let group = MultiThreadedEventLoopGroup.singleton
+    let http = MetricsServer(group: group, logger: logger) { await engine.exposition($0) }
+    var served: [String] = []
+    if let socket = given["metrics-http"] {
+      try await http.start(try socket.duplicate())
+      served.append("unix://\(instance.metricsHTTPSocket)")
+    }
+    for address in listen {
+      do {
+        guard let parsed = ListenAddress(address) else {
+          throw RPCError(.invalidParams, "\(address) is no address to listen on")
+        }
+        try await http.start(try parsed.listen())
+        served.append(address)
+      } catch {
+        // Another agent, or another program, may have it; the rest goes on.
+        logger.error("cannot serve the metrics", metadata: ["address": "\(address)", "error": "\(error)"])
+      }
+    }
+    await engine.listens(at: served)
+    if let socket = given["metrics"] {
+      var router = RPCRouter(
+        title: APIDocument.metrics.title, summary: APIDocument.metrics.summary, version: AgentVersion.current)
+      MetricsService(engine: engine).add(to: &router)
+      try await RPCServer(router: router, policy: RolePolicy(), logger: logger).start(try socket.duplicate())
+    }
+    return Task { await engine.run() }
+  }
+
+  // MARK: - Checks
 
   private func add(_ result: ProbeResult) {
     waiting.withLock { if $0.count < Self.mostWaiting { $0.append(result) } }

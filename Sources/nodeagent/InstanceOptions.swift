@@ -25,6 +25,7 @@ struct InstanceOptions: ParsableArguments {
   }
 
   func containers() throws -> RPCClient { try RPCClient(path: try instance.containerSocket) }
+  func metrics() throws -> RPCClient { try RPCClient(path: try instance.metricsSocket) }
   func node() throws -> RPCClient { try RPCClient(path: try instance.nodeSocket) }
 }
 

@@ -32,6 +32,6 @@ struct NodeAgent: ParsableCommand {
           Inspect.self, Stats.self, Events.self, Exec.self, Wait.self,
         ]),
       CommandGroup(name: "Bundles", subcommands: [BundleCommand.self]),
-      CommandGroup(name: "Sub-systems", subcommands: [SubsystemCommand.self, HealthCommand.self]),
+      CommandGroup(name: "Sub-systems", subcommands: [SubsystemCommand.self, HealthCommand.self, MetricsCommand.self]),
     ])
 }

@@ -186,6 +186,7 @@ final class TestAgent {
   // MARK: - Talking to it
 
   func containers() throws -> RPCClient { try RPCClient(path: instance.containerSocket) }
+  func metrics() throws -> RPCClient { try RPCClient(path: instance.metricsSocket) }
   func node() throws -> RPCClient { try RPCClient(path: instance.nodeSocket) }
 
   func call<Params, Result>(_ method: Method<Params, Result>, _ params: Params, node: Bool = false) throws -> Result {

@@ -30,7 +30,7 @@ public struct CgroupLimits: Sendable, Hashable, Codable {
 }
 
 /// What a cgroup has used, as far as its hierarchy tells.
-public struct CgroupUsage: Sendable, Equatable, Codable {
+public struct CgroupUsage: Sendable, Hashable, Codable {
   /// Processor time in microseconds, and the parts of it in user and kernel mode.
   public var cpuMicroseconds: UInt64?
   public var cpuUserMicroseconds: UInt64?

@@ -11,15 +11,7 @@ import LinuxKernel
 enum NodeChecks {
   /// None where there is no file.
   static func read(_ path: String) throws -> [HealthCheck] {
-    let file: Descriptor
-    do {
-      file = try FileSystem.open(path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY)
-    } catch {
-      if error.errno == ENOENT { return [] }
-      throw error
-    }
-    try SubsystemUnits.check(file.raw, path)
-    let text = String(decoding: try FileSystem.readAll(file.raw, limit: 1 << 20, object: path), as: UTF8.self)
+    guard let text = try AdministratorFile.read(path) else { return [] }
     do {
       return try HealthCheckParser.parse(try DescriptorNode(file: path, text: text), ofNode: true)
     } catch {

@@ -92,6 +92,22 @@ final class HostBroker: Sendable {
       })
   }
 
+  /// What the containers use that run.
+  func sources() -> [MetricSources.Container] {
+    let (records, slots) = state.withLock { ($0.records, $0.slots) }
+    return records.sorted { $0.key < $1.key }.compactMap { name, record in
+      guard cgroups.list().contains(name) else { return nil }
+      let path = cgroups.paths(of: name).first ?? ""
+      // Below the mount, and below the controller's own in a v1 hierarchy.
+      let parts = path.split(separator: "/").dropFirst(3)
+      let isLegacy = !path.isEmpty && !FileSystem.exists("\(path)/cgroup.controllers")
+      return MetricSources.Container(
+        name: name, id: "/" + (isLegacy ? parts.dropFirst() : parts).joined(separator: "/"),
+        interface: record.address == nil ? nil : slots[name].map { network.interface(slot: $0) }, pid: record.pid,
+        usage: cgroups.usage(of: name))
+    }
+  }
+
   // MARK: - Calls
 
   private func slot(of name: String) throws(RPCError) -> Int {

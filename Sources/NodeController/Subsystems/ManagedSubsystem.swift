@@ -3,6 +3,7 @@
 
 import AgentAPI
 import JSONRPC
+import LinuxKernel
 import LogStore
 
 /// A sub-system as the node controller sees it, whoever starts its process: its own supervisor, or systemd.
@@ -11,6 +12,8 @@ import LogStore
 protocol ManagedSubsystem: Actor, LogSource {
   nonisolated var name: String { get }
   var view: SubsystemView { get async }
+  /// What its processes use now.
+  var usage: CgroupUsage { get async }
   /// Its processes, and what they use.
   var details: (view: SubsystemView, processes: [Int32]) { get async }
   var state: SubsystemState { get async }

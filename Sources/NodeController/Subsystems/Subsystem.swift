@@ -68,6 +68,8 @@ actor Subsystem: ManagedSubsystem {
     return view
   }
 
+  var usage: CgroupUsage { run == nil ? CgroupUsage() : services.place.usage(of: name) }
+
   var details: (view: SubsystemView, processes: [Int32]) {
     let keeper = run?.keeper.pid
     let all = (try? services.place.processes(of: name)) ?? []

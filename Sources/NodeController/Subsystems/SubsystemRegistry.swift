@@ -61,6 +61,18 @@ actor SubsystemRegistry {
     return views
   }
 
+  /// For the metrics.
+  func sources() async -> [MetricSources.Subsystem] {
+    var found: [MetricSources.Subsystem] = []
+    for (_, subsystem) in subsystems.sorted(by: { $0.key < $1.key }) {
+      let view = await subsystem.view
+      found.append(
+        .init(
+          name: view.name, state: view.state, restarts: view.restarts, pid: view.pid, usage: await subsystem.usage))
+    }
+    return found
+  }
+
   func inspect(_ name: String) async throws -> SubsystemDetails {
     let subsystem = try find(name)
     let details = await subsystem.details

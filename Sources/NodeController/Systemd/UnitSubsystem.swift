@@ -52,6 +52,18 @@ actor UnitSubsystem: ManagedSubsystem {
     return view
   }
 
+  var usage: CgroupUsage {
+    get async {
+      await refresh()
+      var usage = CgroupUsage()
+      usage.memory = known.memory
+      usage.memoryTotal = known.memory
+      usage.cpuMicroseconds = known.cpuNanoseconds.map { $0 / 1000 }
+      usage.pids = known.tasks
+      return usage
+    }
+  }
+
   var details: (view: SubsystemView, processes: [Int32]) {
     get async {
       await refresh()

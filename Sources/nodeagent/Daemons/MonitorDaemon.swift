@@ -11,13 +11,16 @@ struct MonitorDaemon: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "monitor", abstract: "The daemon that looks at services.", shouldDisplay: false)
   @OptionGroup var options: InstanceOptions
+  @Option(help: ArgumentHelp("Serve the metrics over HTTP here, too: tcp://ADDRESS:PORT.", visibility: .hidden))
+  var metricsListen: [String] = []
 
   func run() throws {
     try reporting {
       let instance = try options.instance
       let end = try DaemonSignals.stream([(SIGTERM, ()), (SIGINT, ())])
       let monitor = NodeMonitor(instance: instance, manager: ServiceManager(), logger: DaemonLog.make("monitor"))
-      try runBlocking { try await monitor.run(until: end) }
+      let given = try ListenDescriptors.take()
+      try runBlocking { try await monitor.run(given: given, listen: metricsListen, until: end) }
     }
   }
 }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import JSONRPC
+import LinuxKernel
+import Logging
+import Metrics
+
+/// Collects the metrics when somebody asks, and every 15 seconds for the history.
+actor MetricsEngine {
+  private var table: SeriesTable
+  private var node: NodeCollectors
+  private let agent: AgentCollector
+  private var history = MetricHistory()
+  private let logger: Logger
+  /// Asks the node controller for what that alone knows.
+  private let fetch: @Sendable () async throws -> MetricSources
+  private var sources: MetricSources?
+  private var isAway = false
+  /// What the last exposition took: the next one mostly takes as much.
+  private var expected = 64 << 10
+  private var listening: [String] = []
+
+  static let interval: Duration = .seconds(15)
+
+  init(roots: KernelRoots = .init(), logger: Logger, fetch: @escaping @Sendable () async throws -> MetricSources) {
+    var table = SeriesTable()
+    node = NodeCollectors(roots, &table)
+    agent = AgentCollector(&table)
+    self.table = table
+    self.logger = logger
+    self.fetch = fetch
+  }
+
+  func listens(at addresses: [String]) { listening = addresses }
+
+  /// Keeps the history until it is cancelled.
+  func run() async {
+    while !Task.isCancelled {
+      await refresh()
+      history.append(table, at: Self.now)
+      try? await Task.sleep(for: Self.interval, tolerance: .seconds(1))
+    }
+  }
+
+  private static var now: Double { Double(Clock.wallMicroseconds()) / 1e6 }
+
+  /// Reads everything anew.
+  private func refresh() async {
+    do {
+      sources = try await fetch()
+      isAway = false
+    } catch {
+      if !isAway { logger.notice("the node controller is away", metadata: ["error": "\(error)"]) }
+      sources = nil
+      isAway = true
+    }
+    // From here on nothing waits, so that no other scrape comes in between.
+    table.begin()
+    node.collect(into: &table)
+    agent.collect(sources, into: &table)
+  }
+
+  func exposition(_ format: Exposition) async -> [UInt8] {
+    await refresh()
+    var text: [UInt8] = []
+    text.reserveCapacity(expected + expected / 8)
+    format.write(table, to: &text)
+    expected = text.count
+    return text
+  }
+
+  func list(_ names: [String]?, _ labels: [String: String]?) async throws -> [MetricView] {
+    try Self.check(names)
+    await refresh()
+    return table.select(names, labels).map { family, places in
+      MetricView(
+        name: family.name, kind: family.kind.rawValue, help: family.help,
+        series: places.map { place in
+          let value = table.value(place)
+          return .init(labels: Self.dictionary(table.labels(of: place)), value: value.isFinite ? value : nil)
+        })
+    }
+  }
+
+  func history(_ query: MetricMethods.HistoryQuery) throws -> [MetricHistoryView] {
+    try Self.check(query.names)
+    let since = query.since.map { Self.now - $0 } ?? -.infinity
+    var views: [MetricHistoryView] = []
+    for (family, places) in table.select(query.names, query.labels) {
+      for (place, points) in zip(places, history.values(of: places, since: since)) {
+        views.append(
+          MetricHistoryView(
+            name: family.name, labels: Self.dictionary(table.labels(of: place)), times: points.map(\.time),
+            values: points.map(\.value)))
+      }
+      guard views.count <= Self.mostHistories else {
+        throw RPCError(.invalidParams, "these are more than \(Self.mostHistories) series; ask for fewer")
+      }
+    }
+    return views
+  }
+
+  private static let mostHistories = 1000
+
+  func status() -> MetricStatus {
+    MetricStatus(
+      series: table.liveCount, dropped: table.dropped, failures: node.failures, listening: listening,
+      historySeconds: history.earliest.map { Self.now - $0 } ?? 0, historyBytes: history.used)
+  }
+
+  private static func dictionary(_ labels: [(name: String, value: String)]) -> [String: String] {
+    Dictionary(labels.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  private static func check(_ names: [String]?) throws {
+    guard names?.count ?? 0 <= 1000 else { throw RPCError(.invalidParams, "at most 1000 names can be asked for") }
+  }
+}
