@@ -107,6 +107,7 @@ let package = Package(
     .testTarget(name: "ComponentHarnessTests", dependencies: ["ComponentHarness", "LaunchPlan"]),
     .testTarget(name: "LogStoreTests", dependencies: ["LogStore", "AgentAPI", "JSONRPC", "LinuxKernel"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics", "LinuxKernel"]),
+    .testTarget(name: "NodeMonitorTests", dependencies: ["NodeMonitor", "AgentAPI"]),
     .testTarget(name: "ProbingTests", dependencies: ["Probing", "AgentAPI", "LinuxKernel"]),
     .testTarget(
       name: "HostTests",

@@ -28,6 +28,8 @@ public struct APIDocument: Sendable {
     title: "nodeagent monitor", summary: "The node controller's side for its monitor.", socket: "monitor.sock",
     methods: [
       HealthMethods.assignments.description, HealthMethods.report.description, MetricMethods.sources.description,
+      EventSinkMethods.assignments.description, EventSinkMethods.fetch.description, EventSinkMethods.report.description,
+      EventMethods.topic.description,
     ] + RPCRouter.builtIn)
 
   public static let metrics = APIDocument(
@@ -47,6 +49,7 @@ public struct APIDocument: Sendable {
       SubsystemMethods.reload.description, SubsystemMethods.apply.description, SubsystemMethods.logs.description,
       LogMethods.topic.description, EventMethods.list.description, EventMethods.report.description,
       EventMethods.topic.description, HealthMethods.list.description, HealthMethods.maintenance.description,
+      EventSinkMethods.list.description,
     ] + RPCRouter.builtIn)
 
   public var openRPC: JSONValue {

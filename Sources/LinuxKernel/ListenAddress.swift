@@ -59,6 +59,26 @@ public struct ListenAddress: Sendable, Hashable {
     return descriptor
   }
 
+  /// Connects to it, with a time limit for that and for each later transfer.
+  public func connect(seconds: Int) throws(SyscallError) -> Descriptor {
+    let object = kind == .unix ? "unix://\(host)" : "\(kind == .tcp ? "tcp" : "udp")://\(host):\(port)"
+    if kind == .unix { return try UnixSocket.connect(host, kind: .datagram) }
+    let type = kind == .tcp ? Int32(SOCK_STREAM.rawValue) : Int32(SOCK_DGRAM.rawValue)
+    let number = socket(host.contains(":") ? AF_INET6 : AF_INET, type | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard number >= 0 else { throw SyscallError(call: "socket", object: object, errno: errno) }
+    let descriptor = Descriptor(owning: number)
+    var patience = timeval(tv_sec: seconds, tv_usec: 0)
+    // connect(2) keeps to the limit for sending, too (socket(7)).
+    for option in [SO_SNDTIMEO, SO_RCVTIMEO] {
+      setsockopt(number, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size))
+    }
+    let failure = withSocketAddress { _, address, length in
+      Glibc.connect(number, address, length) < 0 ? errno : 0
+    }
+    guard failure == 0 else { throw SyscallError(call: "connect", object: object, errno: failure ?? EINVAL) }
+    return descriptor
+  }
+
   /// The address in the kernel's form; `nil` when it is none.
   public func withSocketAddress<Result>(
     _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Result

@@ -86,6 +86,23 @@ struct EventJournal {
     }
   }
 
+  /// The first events after a sequence number, and the number of the oldest one on disk.
+  static func next(after: UInt64, most: Int, in directory: String) throws -> ([AgentEvent], earliest: UInt64) {
+    var found: [AgentEvent] = []
+    var earliest: UInt64?
+    for segment in try numbers(directory) where found.count < most {
+      do {
+        try read("\(directory)/\(LogSegmentName.name(segment))") { event in
+          earliest = min(earliest ?? event.sequence, event.sequence)
+          if event.sequence > after, found.count < most { found.append(event) }
+        }
+      } catch let error as SyscallError where error.errno == ENOENT {
+        continue  // it was the oldest, and has just been removed
+      }
+    }
+    return (found, earliest ?? after + 1)
+  }
+
   /// The last `count` events that `accepts` takes, oldest first.
   static func last(_ count: Int, in directory: String, _ accepts: (AgentEvent) -> Bool) throws -> [AgentEvent] {
     var found: [AgentEvent] = []

@@ -79,6 +79,19 @@ public final class EventLog: Sendable {
     for listener in state.listeners.values { listener.yield(event) }
   }
 
+  /// The sequence number of the last event; 0 before the first.
+  public var last: UInt64 { state.withLock { $0.next - 1 } }
+
+  /// The next events after a sequence number, and the number of the oldest one that is still there; mostly from memory.
+  public func next(after: UInt64, most: Int) throws -> (events: [AgentEvent], earliest: UInt64) {
+    let remembered = state.withLock { $0.events }
+    if let first = remembered.first, first.sequence <= after + 1 || directory == nil {
+      return (Array(remembered.drop { $0.sequence <= after }.prefix(most)), first.sequence)
+    }
+    guard let directory, !remembered.isEmpty else { return ([], after + 1) }
+    return try EventJournal.next(after: after, most: most, in: directory)
+  }
+
   /// What is remembered and fits, oldest first; reads the disk.
   public func list(_ filter: EventFilter) throws -> [AgentEvent] {
     let most = min(max(0, filter.last ?? Self.mostListed), Self.mostListed)

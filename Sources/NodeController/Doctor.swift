@@ -84,8 +84,12 @@ struct Doctor {
 
   private func overlay() -> Finding {
     let known = (try? FileSystem.readText("/proc/filesystems"))?.split(whereSeparator: \.isWhitespace) ?? []
-    return known.contains("overlay")
-      ? Finding(.ok, "overlay", "the kernel has it")
+    if known.contains("overlay") { return Finding(.ok, "overlay", "the kernel has it") }
+    // The first mount of one loads it (mount(2) asks for the module fs-overlay).
+    let release = (try? FileSystem.readText("/proc/sys/kernel/osrelease"))?.filter { !$0.isWhitespace } ?? ""
+    let modules = (try? FileSystem.readText("/lib/modules/\(release)/modules.dep", limit: 16 << 20)) ?? ""
+    return modules.contains("/overlay.ko")
+      ? Finding(.ok, "overlay", "a module of the kernel, loaded when it is first used")
       : Finding(.problem, "overlay", "containers' root file-systems need it: modprobe overlay")
   }
 

@@ -23,6 +23,7 @@ public final class NodeController: Sendable {
   private let subsystemCgroups: any CgroupHierarchy
   let events: EventLog
   let health: HealthRegistry
+  let sinks: EventSinkRegistry
   let availability: NodeAvailability
   private let monitor: MonitorIdentity
   let watcher: DescriptorWatcher
@@ -113,6 +114,7 @@ public final class NodeController: Sendable {
           spec, unit: unit, events: services.events, logger: logger, changed: services.changed)
       })
     subsystems = registry
+    sinks = EventSinkRegistry(instance: instance, events: events, logger: logger)
     health = HealthRegistry(instance: instance, events: events, logger: logger) { owner, action, cause in
       switch action {
       case .alert: return "an event tells of it"
@@ -218,6 +220,7 @@ public final class NodeController: Sendable {
         .map { $0.spec ?? SubsystemSpec(name: name) }
     }
     await configureHealth()
+    await configureSinks()
     // They need not wait for each other: each begins when what it needs is there.
     let starting = Task { [subsystems, logger] in
       do {
@@ -251,6 +254,16 @@ public final class NodeController: Sendable {
     let probe = LocalProbe(subsystems: subsystems)
     await health.start { await probe.look($0) }
     return server
+  }
+
+  private func configureSinks() async {
+    do {
+      await sinks.configure(try EventSinkParser.read(instance.sinks))
+    } catch {
+      logger.error("the sinks of events cannot be used", metadata: ["error": "\(error)"])
+      events.add(
+        kind: "events", name: "sinks", event: "sinks refused", severity: .error, cause: "\(error)", correlation: nil)
+    }
   }
 
   private func configureHealth() async {

@@ -90,13 +90,19 @@ extension NodeController {
     router.on(SubsystemMethods.reload) { [subsystems] context, change in
       try await subsystems.reload(change.names, dryRun: change.dryRun ?? false, correlation: context.correlationID)
     }
-    router.on(SubsystemMethods.apply) { [subsystems, health, instance] context, params in
+    router.on(SubsystemMethods.apply) { [subsystems, health, instance, sinks] context, params in
       let dryRun = params.dryRun ?? false
       let checks = try NodeChecks.read(instance.nodeChecks)
+      let wantedSinks = try EventSinkParser.reading(instance.sinks)
+      let changedSinks = await sinks.sinks != wantedSinks
       let changed = await health.checks(of: HealthRegistry.node) != checks
       var plan = try await subsystems.apply(dryRun: dryRun, correlation: context.correlationID)
       if changed {
         plan.steps.append(.init(action: .update, name: HealthRegistry.node, reason: "its checks have changed"))
+      }
+      if changedSinks {
+        plan.steps.append(.init(action: .update, name: "events", reason: "the sinks have changed"))
+        if !dryRun { await sinks.configure(wantedSinks) }
       }
       if !dryRun {
         await health.configure(HealthRegistry.node, checks)
@@ -135,6 +141,25 @@ extension NodeController {
     router.onTopic(HealthMethods.assignments) { [health] _, _, sink in
       for await assignments in await health.assignments() { try await sink.send(assignments) }
     }
+    router.onTopic(EventMethods.topic) { [events] _, query, sink in
+      let filter = try EventFilter(query)
+      for await event in try await Blocking.run({ try events.stream(filter) }) where filter.accepts(event) {
+        sink.offer(event)
+      }
+    }
+    router.onTopic(EventSinkMethods.assignments) { [sinks] _, _, sink in
+      for await assignments in await sinks.assignments() { try await sink.send(assignments) }
+    }
+    router.on(EventSinkMethods.fetch) { [events] _, fetch in
+      try await Blocking.run {
+        let (found, earliest) = try events.next(after: fetch.after, most: min(max(1, fetch.most), 1000))
+        return EventSinkMethods.Fetched(events: found, earliest: earliest)
+      }
+    }
+    router.on(EventSinkMethods.report) { [sinks] _, report in
+      await sinks.take(report.states)
+      return Empty()
+    }
     router.on(MetricMethods.sources) { [self] _, _ in try await sources() }
     router.on(HealthMethods.report) { [health] _, report in
       await health.take(report.results)
@@ -165,6 +190,7 @@ extension NodeController {
   }
 
   func addEventMethods(to router: inout RPCRouter) {
+    router.on(EventSinkMethods.list) { [sinks] _, _ in await sinks.list() }
     router.on(EventMethods.list) { [events] _, query in
       let filter = try EventFilter(query)
       return try await Blocking.run { try events.list(filter) }

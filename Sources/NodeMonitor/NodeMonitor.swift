@@ -42,11 +42,15 @@ public final class NodeMonitor: Sendable {
     let scheduler = ProbeScheduler(probe: { await probe.look($0) }, report: { [self] in add($0) })
     let assigning = Task { await self.takeAssignments(scheduler) }
     let reporting = Task { await self.sendReports(scheduler) }
+    let sinking = Task { [instance, logger] in
+      await SinkSupervisor(path: instance.monitorSocket, group: MultiThreadedEventLoopGroup.singleton, logger: logger)
+        .run()
+    }
     let watchdog = Task { [manager, logger] in await Watchdog.run(manager, logger: logger) {} }
     try manager.ready(status: "waiting for checks")
     for await _ in end { break }
     try manager.stopping()
-    for task in [assigning, reporting, watchdog, metrics] { task.cancel() }
+    for task in [assigning, reporting, watchdog, metrics, sinking] { task.cancel() }
     await scheduler.stop()
   }
 
@@ -96,33 +100,11 @@ public final class NodeMonitor: Sendable {
 
   /// Hears what is to be checked; comes again when the node controller has gone.
   private func takeAssignments(_ scheduler: ProbeScheduler) async {
-    while !Task.isCancelled {
-      let (assignments, assign) = AsyncStream.makeStream(
-        of: [ProbeAssignment].self, bufferingPolicy: .bufferingNewest(1))
-      let path = instance.monitorSocket
-      let logger = logger
-      do {
-        try NamedThread.start("assignments") {
-          do {
-            let client = try RPCClient(path: path)
-            _ = try client.subscribe(HealthMethods.assignments, Empty())
-            while case .event(let event)? = try client.next(HealthMethods.Assignments.self) {
-              assign.yield(event.checks)
-            }
-          } catch {
-            logger.debug("the node controller is away", metadata: ["error": "\(error)"])
-          }
-          assign.finish()
-        }
-      } catch {
-        assign.finish()
-      }
-      for await checks in assignments {
-        await scheduler.assign(checks)
-        // Only for people: that they are not told is no failure.
-        try? manager.status("\(checks.count) checks")
-      }
-      try? await Task.sleep(for: .milliseconds(500))
+    let following = TopicFollower(path: instance.monitorSocket, logger: logger)
+    for await assignments in following.follow(HealthMethods.assignments, Empty()) {
+      await scheduler.assign(assignments.checks)
+      // Only for people: that they are not told is no failure.
+      try? manager.status("\(assignments.checks.count) checks")
     }
   }
 

@@ -5,16 +5,16 @@ import NIOCore
 import NIOHTTP1
 
 /// The answer to an HTTP request, as far as a check looks at it.
-struct HTTPAnswer: Sendable, Equatable {
-  struct Field: Sendable, Equatable {
+public struct HTTPAnswer: Sendable, Equatable {
+  public struct Field: Sendable, Equatable {
     /// In small letters.
-    var name: String
-    var value: String
+    public var name: String
+    public var value: String
   }
-  var status: Int
-  var fields: [Field]
+  public var status: Int
+  public var fields: [Field]
   /// Not more than ``HTTPAnswerReader/mostBody`` bytes.
-  var body: [UInt8]
+  public var body: [UInt8]
 }
 
 /// Sends the request once connected, and reads the answer; what is too long is cut, and not an error.
@@ -27,13 +27,17 @@ final class HTTPAnswerReader: ChannelInboundHandler {
   private let promise: EventLoopPromise<HTTPAnswer>
   private var answer: HTTPAnswer?
 
-  init(request: HTTPRequestHead, promise: EventLoopPromise<HTTPAnswer>) {
+  private let body: [UInt8]
+
+  init(request: HTTPRequestHead, body: [UInt8] = [], promise: EventLoopPromise<HTTPAnswer>) {
     self.request = request
+    self.body = body
     self.promise = promise
   }
 
   func channelActive(context: ChannelHandlerContext) {
     context.write(wrapOutboundOut(.head(request)), promise: nil)
+    if !body.isEmpty { context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil) }
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
     context.fireChannelActive()
   }

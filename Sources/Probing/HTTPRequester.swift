@@ -10,8 +10,17 @@ import NIOSSL
 /// Makes one HTTP/1.1 request on a connection of its own and judges the answer.
 ///
 /// Not an HTTP library's client: a check is to see a new connection each time, with nothing pooled, retried or cached.
-struct HTTPRequester: Sendable {
+public struct HTTPRequester: Sendable {
   let group: any EventLoopGroup
+
+  public init(group: any EventLoopGroup) { self.group = group }
+
+  /// Sends a body, and returns the answer whatever its status is.
+  ///
+  /// - Parameter timeout: milliseconds for all of it.
+  public func send(_ request: HTTPProbe, body: [UInt8], timeout: Int64) async throws -> HTTPAnswer {
+    try await self.request(request, try HTTPTarget(request.url), .now() + .milliseconds(timeout), body: body)
+  }
 
   /// Returns words for a good answer.
   func look(_ probe: HTTPProbe, _ timeout: TimeAmount) async throws -> String {
@@ -55,7 +64,9 @@ struct HTTPRequester: Sendable {
     return ends.count == 2 ? ends[0] <= status && status <= ends[1] : ends.first == status
   }
 
-  private func request(_ probe: HTTPProbe, _ target: HTTPTarget, _ deadline: NIODeadline) async throws -> HTTPAnswer {
+  private func request(
+    _ probe: HTTPProbe, _ target: HTTPTarget, _ deadline: NIODeadline, body: [UInt8] = []
+  ) async throws -> HTTPAnswer {
     let context = target.isTLS ? try Self.context(probe) : nil
     let promise = group.next().makePromise(of: HTTPAnswer.self)
     var head = HTTPRequestHead(version: .http1_1, method: .init(rawValue: probe.method), uri: target.path)
@@ -63,6 +74,7 @@ struct HTTPRequester: Sendable {
     head.headers.add(name: "User-Agent", value: "nodeagent/\(AgentVersion.current)")
     head.headers.add(name: "Accept", value: "*/*")
     head.headers.add(name: "Connection", value: "close")
+    if !body.isEmpty { head.headers.add(name: "Content-Length", value: "\(body.count)") }
     for (name, value) in probe.headers { head.headers.replaceOrAdd(name: name, value: value) }
     let request = head
     let bootstrap = ClientBootstrap(group: promise.futureResult.eventLoop).connectTimeout(deadline - .now())
@@ -76,7 +88,7 @@ struct HTTPRequester: Sendable {
             try pipeline.addHandler(handler)
           }
           try pipeline.addHTTPClientHandlers()
-          try pipeline.addHandler(HTTPAnswerReader(request: request, promise: promise))
+          try pipeline.addHandler(HTTPAnswerReader(request: request, body: body, promise: promise))
         }
       }
     let channel: any Channel

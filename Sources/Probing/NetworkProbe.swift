@@ -93,7 +93,8 @@ public struct NetworkProbe: Sendable {
     return (host, Int(port))
   }
 
-  static func words(_ error: any Error, timeout: Int64) -> String {
+  /// What a person is told of a failure; `timeout` in milliseconds.
+  public static func words(_ error: any Error, timeout: Int64) -> String {
     switch error {
     case let failure as ProbeFailure: failure.description
     case let error as IOError: SyscallError.words(for: error.errnoCode)

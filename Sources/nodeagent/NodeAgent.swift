@@ -32,6 +32,7 @@ struct NodeAgent: ParsableCommand {
           Inspect.self, Stats.self, Events.self, Exec.self, Wait.self,
         ]),
       CommandGroup(name: "Bundles", subcommands: [BundleCommand.self]),
-      CommandGroup(name: "Sub-systems", subcommands: [SubsystemCommand.self, HealthCommand.self, MetricsCommand.self]),
+      CommandGroup(name: "Sub-systems", subcommands: [SubsystemCommand.self, HealthCommand.self]),
+      CommandGroup(name: "Watching", subcommands: [MetricsCommand.self, Sinks.self]),
     ])
 }

@@ -107,6 +107,14 @@ enum HealthCheckParser {
     return words
   }
 
+  /// Where something is sent by POST: a URL, or one with header fields and certificates.
+  static func request(_ node: DescriptorNode) throws(DescriptorProblem) -> HTTPProbe {
+    if !node.isScalar { _ = try node.members(["url", "headers", "ca", "certificate", "key", "insecure"]) }
+    var request = try http(node)
+    request.method = "POST"
+    return request
+  }
+
   private static func http(_ node: DescriptorNode) throws(DescriptorProblem) -> HTTPProbe {
     func check(_ url: String, _ place: DescriptorNode) throws(DescriptorProblem) -> String {
       guard url.hasPrefix("http://") || url.hasPrefix("https://"), url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })

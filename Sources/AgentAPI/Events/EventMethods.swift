@@ -96,3 +96,8 @@ public enum EventMethods {
   public static let report = Method<Report, Empty>(
     "events.report", role: .containerController, "Adds events of the container controller to the node's stream.")
 }
+
+extension AgentEvent {
+  /// One line for people.
+  public var message: String { "\(kind) \(name) \(event)\(cause.map { ": \($0)" } ?? "")" }
+}
