@@ -66,7 +66,7 @@ let package = Package(
     .target(
       name: "NodeController",
       dependencies: [
-        "AgentAPI", "Configuration", "JSONRPC", "LaunchPlan", "LogStore", "LinuxKernel", "Probing", "CLinux",
+        "AgentAPI", "Configuration", "JSONRPC", "LaunchPlan", "LogStore", "LinuxKernel", "Metrics", "Probing", "CLinux",
         "CNftables",
         "CNetlink", "CSystemd",
         .product(name: "Logging", package: "swift-log"),
@@ -107,7 +107,7 @@ let package = Package(
     .testTarget(name: "ComponentHarnessTests", dependencies: ["ComponentHarness", "LaunchPlan"]),
     .testTarget(name: "LogStoreTests", dependencies: ["LogStore", "AgentAPI", "JSONRPC", "LinuxKernel"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics", "LinuxKernel"]),
-    .testTarget(name: "NodeMonitorTests", dependencies: ["NodeMonitor", "AgentAPI"]),
+    .testTarget(name: "NodeMonitorTests", dependencies: ["NodeMonitor", "AgentAPI", "Metrics"]),
     .testTarget(name: "ProbingTests", dependencies: ["Probing", "AgentAPI", "LinuxKernel"]),
     .testTarget(
       name: "HostTests",

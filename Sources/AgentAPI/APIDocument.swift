@@ -29,7 +29,7 @@ public struct APIDocument: Sendable {
     methods: [
       HealthMethods.assignments.description, HealthMethods.report.description, MetricMethods.sources.description,
       EventSinkMethods.assignments.description, EventSinkMethods.fetch.description, EventSinkMethods.report.description,
-      EventMethods.topic.description,
+      EventMethods.topic.description, AlertMethods.assignments.description, AlertMethods.report.description,
     ] + RPCRouter.builtIn)
 
   public static let metrics = APIDocument(
@@ -49,7 +49,7 @@ public struct APIDocument: Sendable {
       SubsystemMethods.reload.description, SubsystemMethods.apply.description, SubsystemMethods.logs.description,
       LogMethods.topic.description, EventMethods.list.description, EventMethods.report.description,
       EventMethods.topic.description, HealthMethods.list.description, HealthMethods.maintenance.description,
-      EventSinkMethods.list.description,
+      EventSinkMethods.list.description, AlertMethods.list.description,
     ] + RPCRouter.builtIn)
 
   public var openRPC: JSONValue {

@@ -51,6 +51,7 @@ public struct Instance: Sendable, Hashable {
   /// The administrator's files.
   public var configuration: String { path("etc/nodeagent") }
   public var nodeChecks: String { "\(configuration)/checks.yaml" }
+  public var alerts: String { "\(configuration)/alerts.yaml" }
   public var sinks: String { "\(configuration)/sinks.yaml" }
   public var metrics: String { "\(configuration)/metrics.yaml" }
   public var subsystemUnits: String { "\(configuration)/subsystems.d" }

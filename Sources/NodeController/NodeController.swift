@@ -24,6 +24,7 @@ public final class NodeController: Sendable {
   let events: EventLog
   let health: HealthRegistry
   let sinks: EventSinkRegistry
+  let alerts: AlertRegistry
   let availability: NodeAvailability
   private let monitor: MonitorIdentity
   let watcher: DescriptorWatcher
@@ -114,6 +115,7 @@ public final class NodeController: Sendable {
           spec, unit: unit, events: services.events, logger: logger, changed: services.changed)
       })
     subsystems = registry
+    alerts = AlertRegistry(instance: instance, events: events, logger: logger)
     sinks = EventSinkRegistry(instance: instance, events: events, logger: logger)
     health = HealthRegistry(instance: instance, events: events, logger: logger) { owner, action, cause in
       switch action {
@@ -220,7 +222,7 @@ public final class NodeController: Sendable {
         .map { $0.spec ?? SubsystemSpec(name: name) }
     }
     await configureHealth()
-    await configureSinks()
+    await configureWatching()
     // They need not wait for each other: each begins when what it needs is there.
     let starting = Task { [subsystems, logger] in
       do {
@@ -256,7 +258,14 @@ public final class NodeController: Sendable {
     return server
   }
 
-  private func configureSinks() async {
+  private func configureWatching() async {
+    do {
+      await alerts.configure(try AlertRuleParser.read(instance.alerts))
+    } catch {
+      logger.error("the alert rules cannot be used", metadata: ["error": "\(error)"])
+      events.add(
+        kind: "alert", name: "alerts", event: "rules refused", severity: .error, cause: "\(error)", correlation: nil)
+    }
     do {
       await sinks.configure(try EventSinkParser.read(instance.sinks))
     } catch {

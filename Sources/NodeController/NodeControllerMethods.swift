@@ -90,15 +90,21 @@ extension NodeController {
     router.on(SubsystemMethods.reload) { [subsystems] context, change in
       try await subsystems.reload(change.names, dryRun: change.dryRun ?? false, correlation: context.correlationID)
     }
-    router.on(SubsystemMethods.apply) { [subsystems, health, instance, sinks] context, params in
+    router.on(SubsystemMethods.apply) { [subsystems, health, instance, sinks, alerts] context, params in
       let dryRun = params.dryRun ?? false
       let checks = try NodeChecks.read(instance.nodeChecks)
       let wantedSinks = try EventSinkParser.reading(instance.sinks)
+      let wantedRules = try AlertRuleParser.read(instance.alerts)
+      let changedRules = await alerts.rules != wantedRules
       let changedSinks = await sinks.sinks != wantedSinks
       let changed = await health.checks(of: HealthRegistry.node) != checks
       var plan = try await subsystems.apply(dryRun: dryRun, correlation: context.correlationID)
       if changed {
         plan.steps.append(.init(action: .update, name: HealthRegistry.node, reason: "its checks have changed"))
+      }
+      if changedRules {
+        plan.steps.append(.init(action: .update, name: "alerts", reason: "the rules have changed"))
+        if !dryRun { await alerts.configure(wantedRules) }
       }
       if changedSinks {
         plan.steps.append(.init(action: .update, name: "events", reason: "the sinks have changed"))
@@ -160,6 +166,13 @@ extension NodeController {
       await sinks.take(report.states)
       return Empty()
     }
+    router.onTopic(AlertMethods.assignments) { [alerts] _, _, sink in
+      for await assignments in await alerts.assignments() { try await sink.send(assignments) }
+    }
+    router.on(AlertMethods.report) { [alerts] _, report in
+      await alerts.take(report)
+      return Empty()
+    }
     router.on(MetricMethods.sources) { [self] _, _ in try await sources() }
     router.on(HealthMethods.report) { [health] _, report in
       await health.take(report.results)
@@ -190,6 +203,7 @@ extension NodeController {
   }
 
   func addEventMethods(to router: inout RPCRouter) {
+    router.on(AlertMethods.list) { [alerts] _, _ in await alerts.list() }
     router.on(EventSinkMethods.list) { [sinks] _, _ in await sinks.list() }
     router.on(EventMethods.list) { [events] _, query in
       let filter = try EventFilter(query)

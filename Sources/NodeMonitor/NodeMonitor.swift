@@ -59,9 +59,12 @@ public final class NodeMonitor: Sendable {
   /// Returns the task that keeps their history.
   private func serveMetrics(_ given: ListenDescriptors, _ listen: [String]) async throws -> Task<Void, Never> {
     let path = instance.monitorSocket
-    let engine = MetricsEngine(logger: logger) {
-      try await Blocking.run { try RPCClient(path: path).call(MetricMethods.sources, deadline: 5000) }
-    }
+    let engine = MetricsEngine(
+      logger: logger,
+      fetch: { try await Blocking.run { try RPCClient(path: path).call(MetricMethods.sources, deadline: 5000) } },
+      report: { report in
+        _ = try await Blocking.run { try RPCClient(path: path).call(AlertMethods.report, report, deadline: 5000) }
+      })
     let group = MultiThreadedEventLoopGroup.singleton
     let http = MetricsServer(group: group, logger: logger) { await engine.exposition($0) }
     var served: [String] = []
@@ -88,7 +91,17 @@ public final class NodeMonitor: Sendable {
       MetricsService(engine: engine).add(to: &router)
       try await RPCServer(router: router, policy: RolePolicy(), logger: logger).start(try socket.duplicate())
     }
-    return Task { await engine.run() }
+    let follower = TopicFollower(path: path, logger: logger)
+    return Task {
+      await withTaskGroup(of: Void.self) { tasks in
+        tasks.addTask { await engine.run() }
+        tasks.addTask {
+          for await assignments in follower.follow(AlertMethods.assignments, Empty()) {
+            await engine.assign(assignments)
+          }
+        }
+      }
+    }
   }
 
   // MARK: - Checks

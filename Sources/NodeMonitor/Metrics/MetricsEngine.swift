@@ -21,16 +21,23 @@ actor MetricsEngine {
   /// What the last exposition took: the next one mostly takes as much.
   private var expected = 64 << 10
   private var listening: [String] = []
+  private var alerts = AlertTracker()
+  private var told: AlertMethods.Report?
+  private let report: @Sendable (AlertMethods.Report) async throws -> Void
 
   static let interval: Duration = .seconds(15)
 
-  init(roots: KernelRoots = .init(), logger: Logger, fetch: @escaping @Sendable () async throws -> MetricSources) {
+  init(
+    roots: KernelRoots = .init(), logger: Logger, fetch: @escaping @Sendable () async throws -> MetricSources,
+    report: @escaping @Sendable (AlertMethods.Report) async throws -> Void
+  ) {
     var table = SeriesTable()
     node = NodeCollectors(roots, &table)
     agent = AgentCollector(&table)
     self.table = table
     self.logger = logger
     self.fetch = fetch
+    self.report = report
   }
 
   func listens(at addresses: [String]) { listening = addresses }
@@ -40,7 +47,31 @@ actor MetricsEngine {
     while !Task.isCancelled {
       await refresh()
       history.append(table, at: Self.now)
+      await alert()
       try? await Task.sleep(for: Self.interval, tolerance: .seconds(1))
+    }
+  }
+
+  // MARK: - Alerts
+
+  /// New rules are asked at once.
+  func assign(_ assignments: AlertMethods.Assignments) async {
+    alerts.assign(assignments, now: Self.now)
+    // Whoever assigns knows nothing of what was told before.
+    told = nil
+    await refresh()
+    await alert()
+  }
+
+  private func alert() async {
+    let found = alerts.step(ExpressionEvaluator(table, history, now: Self.now), now: Self.now)
+    guard found != told, !(alerts.isEmpty && told == nil && found.alerts.isEmpty) else { return }
+    do {
+      try await report(found)
+      told = found
+    } catch {
+      // Again the next time.
+      logger.debug("the alerts could not be told", metadata: ["error": "\(error)"])
     }
   }
 
