@@ -107,8 +107,10 @@ let package = Package(
     .testTarget(name: "ComponentHarnessTests", dependencies: ["ComponentHarness", "LaunchPlan"]),
     .testTarget(name: "LogStoreTests", dependencies: ["LogStore", "AgentAPI", "JSONRPC", "LinuxKernel"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics", "LinuxKernel"]),
-    .testTarget(name: "NodeMonitorTests", dependencies: ["NodeMonitor", "AgentAPI", "Metrics"]),
-    .testTarget(name: "ProbingTests", dependencies: ["Probing", "AgentAPI", "LinuxKernel"]),
+    .testTarget(
+      name: "NodeMonitorTests", dependencies: ["NodeMonitor", "AgentAPI", "Metrics", "Probing", "TestServers"]),
+    .target(name: "TestServers", dependencies: ["LinuxKernel"], path: "Tests/TestServers"),
+    .testTarget(name: "ProbingTests", dependencies: ["Probing", "AgentAPI", "LinuxKernel", "TestServers"]),
     .testTarget(
       name: "HostTests",
       // Not on the executables: the harness's static linking would become the tests'. They are found beside them.

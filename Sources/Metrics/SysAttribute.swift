@@ -4,9 +4,9 @@
 import LinuxKernel
 
 /// Attributes of sysfs that are read seldom.
-enum SysAttribute {
+public enum SysAttribute {
   /// Its text without blanks around it; `nil` where there is none, or the driver does not say.
-  static func text(_ path: String) -> String? {
+  public static func text(_ path: String) -> String? {
     guard let text = try? FileSystem.readText(path, limit: 64 << 10) else { return nil }
     var part = text[...]
     while part.last?.isWhitespace == true { part.removeLast() }

@@ -36,8 +36,14 @@ public final class NodeMonitor: Sendable {
   /// - Parameters:
   ///   - given: the sockets for the metrics.
   ///   - listen: more addresses, `tcp://ADDRESS:PORT`, where they are served over HTTP.
-  public func run(given: ListenDescriptors, listen: [String], until end: AsyncStream<Void>) async throws {
-    let metrics = try await serveMetrics(given, listen)
+  ///   - cloud: `ec2`, `openstack`, `gce`, `azure`, or `auto` for what the firmware hints at; none where it is `nil`.
+  ///   - endpoint: where that answers, if elsewhere than usual.
+  public func run(
+    given: ListenDescriptors, listen: [String], cloud: String? = nil, endpoint: String? = nil,
+    until end: AsyncStream<Void>
+  ) async throws {
+    let watcher = cloudWatcher(cloud, endpoint)
+    let metrics = try await serveMetrics(given, listen, watcher)
     let probe = NetworkProbe(group: MultiThreadedEventLoopGroup.singleton)
     let scheduler = ProbeScheduler(probe: { await probe.look($0) }, report: { [self] in add($0) })
     let assigning = Task { await self.takeAssignments(scheduler) }
@@ -57,10 +63,12 @@ public final class NodeMonitor: Sendable {
   // MARK: - Metrics
 
   /// Returns the task that keeps their history.
-  private func serveMetrics(_ given: ListenDescriptors, _ listen: [String]) async throws -> Task<Void, Never> {
+  private func serveMetrics(
+    _ given: ListenDescriptors, _ listen: [String], _ cloud: CloudWatcher?
+  ) async throws -> Task<Void, Never> {
     let path = instance.monitorSocket
     let engine = MetricsEngine(
-      logger: logger,
+      cloud: cloud, logger: logger,
       fetch: { try await Blocking.run { try RPCClient(path: path).call(MetricMethods.sources, deadline: 5000) } },
       report: { report in
         _ = try await Blocking.run { try RPCClient(path: path).call(AlertMethods.report, report, deadline: 5000) }
@@ -95,6 +103,7 @@ public final class NodeMonitor: Sendable {
     return Task {
       await withTaskGroup(of: Void.self) { tasks in
         tasks.addTask { await engine.run() }
+        tasks.addTask { await cloud?.run() }
         tasks.addTask {
           for await assignments in follower.follow(AlertMethods.assignments, Empty()) {
             await engine.assign(assignments)
@@ -102,6 +111,21 @@ public final class NodeMonitor: Sendable {
         }
       }
     }
+  }
+
+  private func cloudWatcher(_ name: String?, _ endpoint: String?) -> CloudWatcher? {
+    let directory = "/sys/class/dmi/id"
+    let provider =
+      name == "auto"
+      ? CloudProviders.guess(
+        vendor: SysAttribute.text("\(directory)/sys_vendor") ?? "",
+        product: SysAttribute.text("\(directory)/product_name") ?? "")
+      : CloudProviders.all.first { $0.name == name }
+    guard let provider else { return nil }
+    let service = MetadataService(
+      endpoint: endpoint ?? MetadataService.usual,
+      requester: HTTPRequester(group: MultiThreadedEventLoopGroup.singleton))
+    return CloudWatcher(provider.init(service), logger: logger)
   }
 
   // MARK: - Checks

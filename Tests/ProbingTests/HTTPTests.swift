@@ -3,6 +3,7 @@
 
 import AgentAPI
 import NIOPosix
+import TestServers
 import Testing
 
 @testable import Probing

@@ -13,6 +13,8 @@ enum MonitorSpec {
     spec.about = "looks at services over the network, and keeps the metrics"
     spec.command = [Executables.own, "monitor", "--root", instance.root]
     spec.command += metrics.listen.flatMap { ["--metrics-listen", $0] }
+    if let cloud = metrics.cloud { spec.command += ["--cloud", cloud.provider] }
+    if let endpoint = metrics.cloud?.endpoint { spec.command += ["--cloud-endpoint", endpoint] }
     spec.user = "\(identity.uid)"
     spec.group = "\(identity.gid)"
     spec.readiness = .notify

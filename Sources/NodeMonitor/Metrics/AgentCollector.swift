@@ -22,6 +22,9 @@ struct AgentCollector {
   private let healthy: FamilyID
   private let failures: FamilyID
   private let duration: FamilyID
+  private let cloud: FamilyID
+  private let cloudNotice: FamilyID
+  private let cloudReached: FamilyID
   private let processCPU: FamilyID
   private let processMemory: FamilyID
   private let processFiles: FamilyID
@@ -85,6 +88,14 @@ struct AgentCollector {
     duration = table.family(
       "nodeagent_health_check_duration_seconds", "How long the last look of a health check took.",
       labels: ["owner", "check"])
+    cloud = table.family(
+      "nodeagent_cloud_info", "What the cloud says of this machine; the value is always 1.",
+      labels: ["provider", "instance_id", "instance_type", "region", "zone", "image"])
+    cloudNotice = table.family(
+      "nodeagent_cloud_notice", "1 while the cloud says that it is about to stop, move or end this machine.",
+      labels: ["provider", "notice"])
+    cloudReached = table.family(
+      "nodeagent_cloud_up", "Whether the cloud's metadata service answers.", labels: ["provider"])
     processCPU = table.family(
       "nodeagent_process_cpu_seconds_total", "Processor time of the agent's own processes.", .counter,
       labels: ["process"])
@@ -145,7 +156,8 @@ struct AgentCollector {
   }
 
   /// - Parameter sources: `nil` when the node controller did not answer.
-  func collect(_ sources: MetricSources?, into table: inout SeriesTable) {
+  func collect(_ sources: MetricSources?, _ cloud: CloudWatcher.State?, into table: inout SeriesTable) {
+    if let cloud { collect(cloud, into: &table) }
     set(&table, build, [AgentVersion.current], 1)
     set(&table, reached, [], sources == nil ? 0 : 1)
     collectProcess("monitor", getpid(), into: &table)
@@ -177,6 +189,16 @@ struct AgentCollector {
         set(&table, duration, [check.owner, check.name], milliseconds / 1000)
       }
     }
+  }
+
+  private func collect(_ state: CloudWatcher.State, into table: inout SeriesTable) {
+    set(&table, cloudReached, [state.provider], state.failure == nil ? 1 : 0)
+    if let facts = state.facts {
+      set(
+        &table, cloud,
+        [state.provider, facts.instanceID, facts.instanceType, facts.region, facts.zone, facts.image], 1)
+    }
+    set(&table, cloudNotice, [state.provider, state.notice ?? ""], state.notice == nil ? 0 : 1)
   }
 
   private func collect(_ container: MetricSources.Container, into table: inout SeriesTable) {

@@ -21,6 +21,7 @@ actor MetricsEngine {
   /// What the last exposition took: the next one mostly takes as much.
   private var expected = 64 << 10
   private var listening: [String] = []
+  private let cloud: CloudWatcher?
   private var alerts = AlertTracker()
   private var told: AlertMethods.Report?
   private let report: @Sendable (AlertMethods.Report) async throws -> Void
@@ -28,13 +29,15 @@ actor MetricsEngine {
   static let interval: Duration = .seconds(15)
 
   init(
-    roots: KernelRoots = .init(), logger: Logger, fetch: @escaping @Sendable () async throws -> MetricSources,
+    roots: KernelRoots = .init(), cloud: CloudWatcher? = nil, logger: Logger,
+    fetch: @escaping @Sendable () async throws -> MetricSources,
     report: @escaping @Sendable (AlertMethods.Report) async throws -> Void
   ) {
     var table = SeriesTable()
     node = NodeCollectors(roots, &table)
     agent = AgentCollector(&table)
     self.table = table
+    self.cloud = cloud
     self.logger = logger
     self.fetch = fetch
     self.report = report
@@ -87,10 +90,11 @@ actor MetricsEngine {
       sources = nil
       isAway = true
     }
+    let said = await cloud?.state
     // From here on nothing waits, so that no other scrape comes in between.
     table.begin()
     node.collect(into: &table)
-    agent.collect(sources, into: &table)
+    agent.collect(sources, said, into: &table)
   }
 
   func exposition(_ format: Exposition) async -> [UInt8] {

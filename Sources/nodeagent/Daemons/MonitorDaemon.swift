@@ -13,6 +13,11 @@ struct MonitorDaemon: ParsableCommand {
   @OptionGroup var options: InstanceOptions
   @Option(help: ArgumentHelp("Serve the metrics over HTTP here, too: tcp://ADDRESS:PORT.", visibility: .hidden))
   var metricsListen: [String] = []
+  @Option(
+    help: ArgumentHelp("The cloud that this machine is in: auto, ec2, openstack, gce or azure.", visibility: .hidden))
+  var cloud: String?
+  @Option(help: ArgumentHelp("Where that tells of it.", visibility: .hidden))
+  var cloudEndpoint: String?
 
   func run() throws {
     try reporting {
@@ -20,7 +25,9 @@ struct MonitorDaemon: ParsableCommand {
       let end = try DaemonSignals.stream([(SIGTERM, ()), (SIGINT, ())])
       let monitor = NodeMonitor(instance: instance, manager: ServiceManager(), logger: DaemonLog.make("monitor"))
       let given = try ListenDescriptors.take()
-      try runBlocking { try await monitor.run(given: given, listen: metricsListen, until: end) }
+      try runBlocking {
+        try await monitor.run(given: given, listen: metricsListen, cloud: cloud, endpoint: cloudEndpoint, until: end)
+      }
     }
   }
 }

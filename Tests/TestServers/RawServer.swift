@@ -3,16 +3,17 @@
 
 import Glibc
 import LinuxKernel
-import Testing
 
 /// Answers each connection on loopback with any bytes, and closes it; `nil` for no answer and no end.
-final class RawServer: Sendable {
-  let port: UInt16
+public final class RawServer: Sendable {
+  public let port: UInt16
   private let socket: SharedDescriptor
 
   /// - Parameter reads: waits for a request; else it closes as soon as it has accepted.
-  init(reads: Bool = true, _ answer: @escaping @Sendable (String) -> [UInt8]?) throws {
-    let address = try #require(ListenAddress("tcp://127.0.0.1:0"))
+  public init(reads: Bool = true, _ answer: @escaping @Sendable (String) -> [UInt8]?) throws {
+    guard let address = ListenAddress("tcp://127.0.0.1:0") else {
+      throw SyscallError(call: "listen", object: "loopback", errno: EINVAL)
+    }
     let socket = SharedDescriptor(try address.listen())
     self.socket = socket
     var bound = sockaddr_in()
@@ -46,6 +47,6 @@ final class RawServer: Sendable {
   }
 
   /// Refuses from now on.
-  func close() { shutdown(socket.raw, Int32(SHUT_RDWR)) }
+  public func close() { shutdown(socket.raw, Int32(SHUT_RDWR)) }
   deinit { close() }
 }
