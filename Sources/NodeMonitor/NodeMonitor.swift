@@ -69,7 +69,7 @@ public final class NodeMonitor: Sendable {
     let path = instance.monitorSocket
     let engine = MetricsEngine(
       cloud: cloud, logger: logger,
-      fetch: { try await Blocking.run { try RPCClient(path: path).call(MetricMethods.sources, deadline: 5000) } },
+      fetch: { try await Blocking.run { try RPCClient(path: path).call(MetricMethods.sources, deadline: 2000) } },
       report: { report in
         _ = try await Blocking.run { try RPCClient(path: path).call(AlertMethods.report, report, deadline: 5000) }
       })
