@@ -14,8 +14,9 @@ public struct MetricHistory: Sendable {
 
   /// Seconds.
   public let span: Double
-  /// A ring.
-  private var bytes: [UInt8]
+  /// A ring of ``capacity`` bytes, made as far as it was needed.
+  private var bytes: [UInt8] = []
+  private let capacity: Int
   private var start = 0
   public private(set) var used = 0
   private var rows: [Row] = []
@@ -31,7 +32,7 @@ public struct MetricHistory: Sendable {
   ///   - capacity: bytes of room.
   public init(span: Double = 3600, capacity: Int = 1 << 20) {
     self.span = span
-    bytes = Array(repeating: 0, count: capacity)
+    self.capacity = capacity
   }
 
   public var earliest: Double? { rows.first?.time }
@@ -58,21 +59,27 @@ public struct MetricHistory: Sendable {
       newest[place] = now
       last = place
     }
-    while let first = rows.first, time - first.time > span || used + scratch.count > bytes.count { drop(first) }
-    guard scratch.count <= bytes.count else {
+    while let first = rows.first, time - first.time > span || used + scratch.count > capacity { drop(first) }
+    guard scratch.count <= capacity else {
       // Not even this row has room: begin anew with what is now.
       oldest = newest
       rows = [Row(time: time, length: 0)]
       return
     }
-    for (offset, byte) in scratch.enumerated() { bytes[(start + used + offset) % bytes.count] = byte }
+    for (offset, byte) in scratch.enumerated() {
+      let place = (start + used + offset) % capacity
+      if place == bytes.count { bytes.append(byte) } else { bytes[place] = byte }
+    }
     used += scratch.count
     rows.append(Row(time: time, length: scratch.count))
   }
 
   private mutating func drop(_ row: Row) {
-    Self.apply(bytes, from: start, length: row.length, to: &oldest)
-    start = (start + row.length) % bytes.count
+    var values: [UInt64] = []
+    swap(&values, &oldest)
+    apply(from: start, length: row.length, to: &values)
+    oldest = values
+    start = (start + row.length) % capacity
     used -= row.length
     rows.removeFirst()
   }
@@ -85,8 +92,8 @@ public struct MetricHistory: Sendable {
     var values = oldest
     var position = start
     for row in rows {
-      Self.apply(bytes, from: position, length: row.length, to: &values)
-      position = (position + row.length) % bytes.count
+      apply(from: position, length: row.length, to: &values)
+      position = (position + row.length) % capacity
       guard row.time >= since else { continue }
       for (index, place) in places.enumerated() where values.indices.contains(place) {
         let value = Double(bitPattern: values[place])
@@ -98,14 +105,14 @@ public struct MetricHistory: Sendable {
 
   // MARK: - Rows
 
-  private static func apply(_ bytes: [UInt8], from start: Int, length: Int, to values: inout [UInt64]) {
+  private func apply(from start: Int, length: Int, to values: inout [UInt64]) {
     var position = 0
     var place = -1
     func number() -> UInt64 {
       var value: UInt64 = 0
       var shift: UInt64 = 0
       while position < length {
-        let byte = bytes[(start + position) % bytes.count]
+        let byte = bytes[(start + position) % capacity]
         position += 1
         value |= UInt64(byte & 0x7f) << shift
         if byte & 0x80 == 0 { break }
@@ -115,7 +122,7 @@ public struct MetricHistory: Sendable {
     }
     while position < length {
       place += Int(number()) + 1
-      let difference = reversed(number())
+      let difference = Self.reversed(number())
       if values.indices.contains(place) { values[place] ^= difference }
     }
   }

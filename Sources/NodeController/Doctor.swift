@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
+import CLinux
 import Glibc
 import LinuxKernel
 
@@ -85,12 +86,13 @@ struct Doctor {
   private func overlay() -> Finding {
     let known = (try? FileSystem.readText("/proc/filesystems"))?.split(whereSeparator: \.isWhitespace) ?? []
     if known.contains("overlay") { return Finding(.ok, "overlay", "the kernel has it") }
-    // The first mount of one loads it (mount(2) asks for the module fs-overlay).
-    let release = (try? FileSystem.readText("/proc/sys/kernel/osrelease"))?.filter { !$0.isWhitespace } ?? ""
-    let modules = (try? FileSystem.readText("/lib/modules/\(release)/modules.dep", limit: 16 << 20)) ?? ""
-    return modules.contains("/overlay.ko")
-      ? Finding(.ok, "overlay", "a module of the kernel, loaded when it is first used")
-      : Finding(.problem, "overlay", "containers' root file-systems need it: modprobe overlay")
+    // Whoever asks for one has the kernel load its module, as the first container would.
+    let context = cl_fsopen("overlay")
+    guard context >= 0 else {
+      return Finding(.problem, "overlay", "containers' root file-systems need it: modprobe overlay")
+    }
+    close(context)
+    return Finding(.ok, "overlay", "the kernel has it, as a module")
   }
 
   private func seccomp() -> Finding {
