@@ -88,19 +88,34 @@ struct EventJournal {
 
   /// The first events after a sequence number, and the number of the oldest one on disk.
   static func next(after: UInt64, most: Int, in directory: String) throws -> ([AgentEvent], earliest: UInt64) {
+    var segments: [(path: String, first: UInt64)] = []
+    for number in try numbers(directory) {
+      let path = "\(directory)/\(LogSegmentName.name(number))"
+      if let first = firstSequence(path) { segments.append((path, first)) }
+    }
+    guard let oldest = segments.first else { return ([], after + 1) }
+    // The last one that begins at or before what is asked for, and those behind it.
+    let start = segments.lastIndex { $0.first <= after + 1 } ?? 0
     var found: [AgentEvent] = []
-    var earliest: UInt64?
-    for segment in try numbers(directory) where found.count < most {
+    for segment in segments[start...] where found.count < most {
       do {
-        try read("\(directory)/\(LogSegmentName.name(segment))") { event in
-          earliest = min(earliest ?? event.sequence, event.sequence)
+        try read(segment.path) { event in
           if event.sequence > after, found.count < most { found.append(event) }
         }
       } catch let error as SyscallError where error.errno == ENOENT {
         continue  // it was the oldest, and has just been removed
       }
     }
-    return (found, earliest ?? after + 1)
+    return (found, oldest.first)
+  }
+
+  /// Of a segment's first event; `nil` where there is none.
+  private static func firstSequence(_ path: String) -> UInt64? {
+    guard let file = try? FileSystem.open(path, flags: O_RDONLY) else { return nil }
+    var head = [UInt8](repeating: 0, count: 64 << 10)
+    guard let count = try? FileSystem.read(file.raw, into: &head) else { return nil }
+    let line = head.prefix(count).prefix { $0 != 0x0a }
+    return (try? JSONCoding.decode(AgentEvent.self, from: line))?.sequence
   }
 
   /// The last `count` events that `accepts` takes, oldest first.

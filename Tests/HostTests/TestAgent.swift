@@ -12,9 +12,13 @@ enum TestBackend: String, CaseIterable, Sendable, CustomTestStringConvertible {
   case builtIn, systemd
   var testDescription: String { rawValue }
 
-  /// Both where systemd has booted the machine.
-  static let available: [TestBackend] =
-    access("/run/systemd/system", F_OK) == 0 ? [.builtIn, .systemd] : [.builtIn]
+  /// Both where systemd has booted the machine, or those that the environment names.
+  static let available: [TestBackend] = {
+    if let named = getenv("NODEAGENT_TEST_BACKENDS") {
+      return String(cString: named).split(separator: ",").compactMap { TestBackend(rawValue: String($0)) }
+    }
+    return access("/run/systemd/system", F_OK) == 0 ? [.builtIn, .systemd] : [.builtIn]
+  }()
 }
 
 /// An agent in a root and a network namespace of its own; it ends, and its files go, with the value.

@@ -53,6 +53,24 @@ private final class Folder {
     #expect(try EventJournal.last(5, in: folder.path) { _ in true }.map(\.sequence) == [496, 497, 498, 499, 500])
   }
 
+  @Test func `who comes back gets the next ones in order, and hears where the rest begins`() throws {
+    let folder = Folder()
+    var journal = try EventJournal(directory: folder.path, segmentBytes: 2000, segments: 3)
+    for sequence in 1...500 { journal.append(Self.event(UInt64(sequence))) }
+    let kept = try EventJournal.last(1000, in: folder.path) { _ in true }.map(\.sequence)
+    for after in [0, 100, kept[0] - 2, kept[0] - 1, kept[0], kept[3], 490, 499, 500, 600] as [UInt64] {
+      let (events, earliest) = try EventJournal.next(after: after, most: 7, in: folder.path)
+      #expect(events.map(\.sequence) == Array(kept.drop { $0 <= after }.prefix(7)), "after \(after)")
+      #expect(earliest == kept[0])
+    }
+    let log = try EventLog(source: "test", directory: folder.path)
+    #expect(log.last == 500)
+    for _ in 0..<3 { log.add(kind: "node", name: "n", event: "e", cause: nil, correlation: nil) }
+    #expect(try log.next(after: 500, most: 2).events.map(\.sequence) == [501, 502])
+    #expect(try log.next(after: 503, most: 2).events.isEmpty)
+    #expect(try EventLog(source: "memory").next(after: 0, most: 2).events.isEmpty)
+  }
+
   @Test(arguments: ["{\"sequence\":3,\"ti", "\u{0}\u{0}\u{0}", "no json at all"])
   func `a line that was cut off is cut off for good`(rest: String) throws {
     let folder = Folder()

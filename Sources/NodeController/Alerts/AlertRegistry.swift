@@ -65,6 +65,7 @@ actor AlertRegistry {
       var alert = alert
       alert.severity = rule.severity
       alert.summary = String(alert.summary.prefix(500))
+      alert.labels = Self.bounded(alert.labels)
       return alert
     }
     let before = Set(alerts.filter { $0.state == .firing }.map(\.key))
@@ -83,6 +84,15 @@ actor AlertRegistry {
     alerts = now
     problems = report.problems.filter { names[$0.key] != nil }.mapValues { String($0.prefix(500)) }
     if before != after { write() }
+  }
+
+  /// A monitor that somebody has taken over must not fill the stream of events with one of them.
+  private static func bounded(_ labels: [String: String]) -> [String: String] {
+    var kept: [String: String] = [:]
+    for (name, value) in labels.sorted(by: { $0.key < $1.key }).prefix(32) {
+      kept[String(name.prefix(100))] = String(value.prefix(200))
+    }
+    return kept
   }
 
   private func tell(_ alert: AlertView, _ event: String, _ cause: String) {
