@@ -10,7 +10,7 @@ protocol Collector {
   mutating func collect(into table: inout SeriesTable, _ text: inout KernelText) throws
 }
 
-/// What a collector throws besides the kernel's errors.
+/// What a collector throws when this machine has nothing of the kind: it is asked again only after a while.
 struct CollectorFailure: Error, CustomStringConvertible {
   let description: String
 }

@@ -9,6 +9,9 @@ public struct NodeCollectors {
   private var text = KernelText()
   private let durations: FamilyID
   private let successes: FamilyID
+  /// Those that this machine has nothing for, with the scrape at which they are asked again.
+  private var absent: [Int: UInt64] = [:]
+  private static let absentScrapes: UInt64 = 40
   /// What kept each from its figures the last time.
   public private(set) var failures: [String: String] = [:]
 
@@ -30,20 +33,30 @@ public struct NodeCollectors {
       "node_scrape_collector_success", "Whether a collector succeeded.", labels: ["collector"])
   }
 
+  private mutating func collect(_ index: Int, into table: inout SeriesTable) -> Bool {
+    if let next = absent[index] {
+      if table.scrape < next { return false }
+      absent[index] = nil
+    }
+    let name = collectors[index].name
+    do {
+      try collectors[index].collect(into: &table, &text)
+      if !failures.isEmpty { failures[name] = nil }
+      return true
+    } catch {
+      table.clearLabels()
+      failures[name] = "\(error)"
+      if error is CollectorFailure { absent[index] = table.scrape + Self.absentScrapes }
+      return false
+    }
+  }
+
   /// Reads everything. What fails is left out, and told by `node_scrape_collector_success`.
   public mutating func collect(into table: inout SeriesTable) {
     for index in collectors.indices {
       let start = Clock.monotonicNanoseconds()
       let name = collectors[index].name
-      var succeeded = 1.0
-      do {
-        try collectors[index].collect(into: &table, &text)
-        if !failures.isEmpty { failures[name] = nil }
-      } catch {
-        table.clearLabels()
-        failures[name] = "\(error)"
-        succeeded = 0
-      }
+      let succeeded = collect(index, into: &table) ? 1.0 : 0
       table.label(name)
       table.set(durations, Double(Clock.monotonicNanoseconds() - start) / 1e9)
       table.set(successes, succeeded)

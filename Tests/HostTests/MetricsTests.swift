@@ -46,6 +46,9 @@ import Testing
     #expect(open.hasSuffix("# EOF\n"))
     #expect(try Self.curl(agent, "-i", "\(Self.address)/other").output.contains("404 Not Found"))
     #expect(try Self.curl(agent, "-i", "-X", "POST", "-d", "x", "\(Self.address)/metrics").output.contains("405"))
+    // As through a proxy.
+    #expect(
+      try Self.curl(agent, "-x", Self.address, "http://other.example/metrics?x=1").output.contains("\nnode_load1 "))
     let head = try Self.curl(agent, "-I", "\(Self.address)/metrics").output
     #expect(head.contains("200 OK") && !head.contains("# TYPE"))
     // Two requests on one connection.

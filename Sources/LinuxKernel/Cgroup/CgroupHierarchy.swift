@@ -48,18 +48,37 @@ struct CgroupFiles<K: Kernel> {
 
   func number(_ path: String) -> UInt64? {
     guard let text = try? kernel.read(path) else { return nil }
-    return UInt64(text.prefix { !$0.isWhitespace })
+    return Self.number(text.utf8[...])
   }
 
   /// Lines of `key value`.
   func table(_ path: String) -> [String: UInt64] {
     guard let text = try? kernel.read(path) else { return [:] }
     var table: [String: UInt64] = [:]
-    for line in text.split(separator: "\n") {
-      let fields = line.split(separator: " ")
-      if fields.count == 2, let value = UInt64(fields[1]) { table[String(fields[0])] = value }
+    // By bytes: that of a group's memory has a hundred lines, and is read at each scrape of the metrics.
+    for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+      guard let blank = line.firstIndex(of: UInt8(ascii: " ")),
+        let value = Self.number(line[line.index(after: blank)...])
+      else { continue }
+      table[String(decoding: line[..<blank], as: UTF8.self)] = value
     }
     return table
+  }
+
+  /// Digits up to the end or a line's end; `nil` for anything else, such as `max`.
+  private static func number(_ text: Substring.UTF8View) -> UInt64? {
+    var value: UInt64 = 0
+    var digits = 0
+    for byte in text {
+      if byte == UInt8(ascii: "\n"), digits > 0 { return value }
+      guard byte >= 48, byte <= 57 else { return nil }
+      let (product, first) = value.multipliedReportingOverflow(by: 10)
+      let (sum, second) = product.addingReportingOverflow(UInt64(byte - 48))
+      guard !first, !second else { return nil }
+      value = sum
+      digits += 1
+    }
+    return digits > 0 ? value : nil
   }
 
   func processes(_ path: String) throws(SyscallError) -> [Int32] {

@@ -44,7 +44,12 @@ struct FileSystemCollector: Collector {
 
   mutating func collect(into table: inout SeriesTable, _ text: inout KernelText) throws {
     try file.read(into: &text)
-    if before.count != text.count || !before.elementsEqual(text.bytes.prefix(text.count)) {
+    let isKnown =
+      before.count == text.count
+      && before.withUnsafeBytes { old in
+        text.bytes.withUnsafeBytes { new in memcmp(old.baseAddress!, new.baseAddress!, old.count) == 0 }
+      }
+    if !isKnown || before.isEmpty {
       before = Array(text.bytes.prefix(text.count))
       mounts = Self.parse(text)
     }

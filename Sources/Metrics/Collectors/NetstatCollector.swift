@@ -8,12 +8,12 @@ struct NetstatCollector: Collector {
   let name = "netstat"
   private let paired: [KernelFile]
   private let listed: KernelFile
-  private var pairedFamilies: [FamilyList]
+  /// The lines of names of each file, and what of them is exported: they are the same at each scrape.
+  private var known: [[(names: [UInt8], families: [FamilyID?])]] = [[], []]
   private var listedFamilies = FamilyList()
 
   init(_ roots: KernelRoots, _ table: inout SeriesTable) {
     paired = [KernelFile("\(roots.proc)/net/netstat"), KernelFile("\(roots.proc)/net/snmp")]
-    pairedFamilies = [FamilyList(), FamilyList()]
     listed = KernelFile("\(roots.proc)/net/snmp6")
   }
 
@@ -35,20 +35,45 @@ struct NetstatCollector: Collector {
   /// A line of names, then one of their values, both with the protocol before them.
   private mutating func collectPairs(_ index: Int, into table: inout SeriesTable, _ text: borrowing KernelText) {
     let bytes = text.bytes.span
-    pairedFamilies[index].begin()
     var lines = text.scanner
-    while let names = lines.line(bytes), let values = lines.line(bytes) {
+    var pair = 0
+    while let names = lines.line(bytes), let values = lines.line(bytes), pair < Self.mostPairs {
+      if known[index].count == pair || !Self.matches(known[index][pair].names, bytes, names) {
+        let found = Self.families(bytes, names, &table)
+        known[index] = Array(known[index].prefix(pair)) + [found]
+      }
+      pair += 1
       var keys = ByteScanner(names)
       var numbers = ByteScanner(values)
-      let proto = keys.until(UInt8(ascii: ":"), bytes)
-      guard numbers.until(UInt8(ascii: ":"), bytes).count == proto.count else { continue }
-      while let key = keys.field(bytes), let value = numbers.field(bytes) {
-        let family = pairedFamilies[index].find(bytes, key, after: proto) {
-          Self.family($0, splitAt: proto.count, &table)
-        }
+      let colon = UInt8(ascii: ":")
+      guard keys.until(colon, bytes).count == numbers.until(colon, bytes).count else { continue }
+      for family in known[index][pair - 1].families {
+        guard let value = numbers.field(bytes) else { break }
         if let family { table.set(family, ByteScanner.number(bytes, value)) }
       }
     }
+  }
+
+  /// Kernels have about ten.
+  private static let mostPairs = 100
+
+  private static func matches(_ known: [UInt8], _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    guard known.count == range.count else { return false }
+    for offset in 0..<known.count where known[offset] != bytes[range.lowerBound + offset] { return false }
+    return true
+  }
+
+  private static func families(
+    _ bytes: Span<UInt8>, _ names: Range<Int>, _ table: inout SeriesTable
+  ) -> (names: [UInt8], families: [FamilyID?]) {
+    var keys = ByteScanner(names)
+    let proto = ByteScanner.text(bytes, keys.until(UInt8(ascii: ":"), bytes))
+    var families: [FamilyID?] = []
+    while let key = keys.field(bytes) {
+      families.append(
+        family(proto + ByteScanner.text(bytes, key), splitAt: proto.utf8.count, &table))
+    }
+    return (Array(ByteScanner.text(bytes, names).utf8), families)
   }
 
   private mutating func collectList(into table: inout SeriesTable, _ text: borrowing KernelText) {

@@ -3,7 +3,6 @@
 
 import AgentAPI
 import JSONRPC
-import LinuxKernel
 import LogStore
 
 /// A sub-system as the node controller sees it, whoever starts its process: its own supervisor, or systemd.
@@ -12,8 +11,8 @@ import LogStore
 protocol ManagedSubsystem: Actor, LogSource {
   nonisolated var name: String { get }
   var view: SubsystemView { get async }
-  /// What its processes use now.
-  var usage: CgroupUsage { get async }
+  /// For the metrics.
+  var source: MetricSources.Subsystem { get async }
   /// Its processes, and what they use.
   var details: (view: SubsystemView, processes: [Int32]) { get async }
   var state: SubsystemState { get async }

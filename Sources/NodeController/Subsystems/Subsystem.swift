@@ -68,7 +68,11 @@ actor Subsystem: ManagedSubsystem {
     return view
   }
 
-  var usage: CgroupUsage { run == nil ? CgroupUsage() : services.place.usage(of: name) }
+  var source: MetricSources.Subsystem {
+    .init(
+      name: name, state: machine.state, restarts: machine.restarts, pid: run?.workload?.pid,
+      usage: run == nil ? CgroupUsage() : services.place.usage(of: name))
+  }
 
   var details: (view: SubsystemView, processes: [Int32]) {
     let keeper = run?.keeper.pid

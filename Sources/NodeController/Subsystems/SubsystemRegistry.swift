@@ -65,10 +65,7 @@ actor SubsystemRegistry {
   func sources() async -> [MetricSources.Subsystem] {
     var found: [MetricSources.Subsystem] = []
     for (_, subsystem) in subsystems.sorted(by: { $0.key < $1.key }) {
-      let view = await subsystem.view
-      found.append(
-        .init(
-          name: view.name, state: view.state, restarts: view.restarts, pid: view.pid, usage: await subsystem.usage))
+      found.append(await subsystem.source)
     }
     return found
   }

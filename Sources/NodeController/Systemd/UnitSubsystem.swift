@@ -52,7 +52,7 @@ actor UnitSubsystem: ManagedSubsystem {
     return view
   }
 
-  var usage: CgroupUsage {
+  var source: MetricSources.Subsystem {
     get async {
       await refresh()
       var usage = CgroupUsage()
@@ -60,7 +60,8 @@ actor UnitSubsystem: ManagedSubsystem {
       usage.memoryTotal = known.memory
       usage.cpuMicroseconds = known.cpuNanoseconds.map { $0 / 1000 }
       usage.pids = known.tasks
-      return usage
+      return MetricSources.Subsystem(
+        name: name, state: state, restarts: known.restarts, pid: known.pid > 0 ? known.pid : nil, usage: usage)
     }
   }
 

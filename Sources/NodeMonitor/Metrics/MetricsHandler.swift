@@ -42,7 +42,7 @@ final class MetricsHandler: ChannelInboundHandler {
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
   private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-    let path = head.uri.prefix { $0 != "?" }
+    let path = Self.path(head.uri)
     guard head.method == .GET || head.method == .HEAD else {
       return write(
         context, head, .methodNotAllowed, "text/plain; charset=utf-8",
@@ -66,6 +66,16 @@ final class MetricsHandler: ChannelInboundHandler {
       let (handler, context) = own.value
       handler.write(context, head, .ok, format.contentType, text)
     }
+  }
+
+  /// Without its query. Every server has to take the absolute form, too, which is meant for proxies (RFC 9112, 3.2.2).
+  static func path(_ target: String) -> String {
+    var rest = target[...]
+    if let scheme = rest.firstRange(of: "://"), rest[..<scheme.lowerBound].allSatisfy({ $0.isASCII && $0.isLetter }) {
+      rest = rest[scheme.upperBound...].drop { $0 != "/" && $0 != "?" }
+    }
+    let path = rest.prefix { $0 != "?" }
+    return path.isEmpty ? "/" : String(path)
   }
 
   private static let page = """
