@@ -71,7 +71,7 @@ private final class Folder {
     #expect(try EventLog(source: "memory").next(after: 0, most: 2).events.isEmpty)
   }
 
-  @Test(arguments: ["{\"sequence\":3,\"ti", "\u{0}\u{0}\u{0}", "no json at all"])
+  @Test(arguments: ["{\"sequence\":7,\"ti", "\u{0}\u{0}\u{0}", "no json at all"])
   func `a line that was cut off is cut off for good`(rest: String) throws {
     let folder = Folder()
     var journal = try EventJournal(directory: folder.path)
