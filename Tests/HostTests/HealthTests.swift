@@ -187,7 +187,7 @@ import Testing
     let agent = try TestAgent()
     try Self.web(agent, Self.http())
     try Self.wait(agent, "answers", .healthy)
-    kill(agent.subsystemPID("monitor"), SIGKILL)
+    try Pidfd(opening: agent.subsystemPID("monitor")).signal(SIGKILL)
     try FileSystem.replace("\(agent.root)/status", with: Array("500 Broken\n".utf8), mode: 0o644)
     try Self.wait(agent, "answers", .unhealthy)
     try agent.killNodeController()

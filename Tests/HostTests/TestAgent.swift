@@ -134,10 +134,17 @@ final class TestAgent {
 
   var containerControllerPID: Int32 { subsystemPID("container-controller") }
 
-  /// As the node controller has recorded it, so that it can be asked for while that is dead; -1 for none.
+  /// As the node controller has recorded it, so that it can be asked for while that is dead. One that is just being
+  /// started is waited for; -1 for none.
   func subsystemPID(_ name: String) -> Int32 {
-    (try? FileSystem.read("\(instance.subsystemRun)/\(name)/record.json"))
-      .flatMap { try? JSONCoding.decode(JSONValue.self, from: $0) }?["pid"]?.integerValue.map { Int32($0) } ?? -1
+    let deadline = Clock.monotonicNanoseconds() + UInt64(10 * Host.patience * 1e9)
+    repeat {
+      let record = (try? FileSystem.read("\(instance.subsystemRun)/\(name)/record.json"))
+        .flatMap { try? JSONCoding.decode(JSONValue.self, from: $0) }
+      if let pid = record?["pid"]?.integerValue, pid > 0 { return Int32(pid) }
+      usleep(5000)
+    } while Clock.monotonicNanoseconds() < deadline
+    return -1
   }
 
   /// Ends the node controller as `kill -9` does.
