@@ -92,6 +92,8 @@ public final class EventLog: Sendable {
     return try EventJournal.next(after: after, most: most, in: directory)
   }
 
+  private func forget(_ id: UInt64) { state.withLock { _ = $0.listeners.removeValue(forKey: id) } }
+
   /// What is remembered and fits, oldest first; reads the disk.
   public func list(_ filter: EventFilter) throws -> [AgentEvent] {
     let most = min(max(0, filter.last ?? Self.mostListed), Self.mostListed)
@@ -117,8 +119,10 @@ public final class EventLog: Sendable {
       state.listeners[id] = continuation
       return id
     }
+    // In a task of its own: this is called while the reader's task is being cancelled, under a lock of the runtime that a
+    // yield takes, too, and yields happen under the lock of this log.
     continuation.onTermination = { [weak self] _ in
-      self?.state.withLock { _ = $0.listeners.removeValue(forKey: id) }
+      Task { self?.forget(id) }
     }
     return stream
   }

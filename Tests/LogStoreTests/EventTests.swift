@@ -86,6 +86,20 @@ private final class Folder {
     #expect(try !FileSystem.readText(path).contains(rest))
   }
 
+  @Test(.timeLimit(.minutes(2))) func `readers that go while events come hold nobody up`() async throws {
+    let log = EventLog(source: "test")
+    let writer = Task.detached {
+      for _ in 0..<20_000 { log.add(kind: "node", name: "n", event: "e", cause: nil, correlation: nil) }
+    }
+    for _ in 0..<1000 {
+      let reader = Task.detached { for await _ in try log.stream(nil) {} }
+      await Task.yield()
+      reader.cancel()
+    }
+    await writer.value
+    #expect(log.last == 20_000)
+  }
+
   @Test func `a query takes what it asks for`() throws {
     let log = EventLog(source: "test")
     log.add(kind: "container", name: "a", event: "started", cause: nil, correlation: nil)
