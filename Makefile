@@ -12,7 +12,7 @@ SHELL := /bin/bash
 BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev libsystemd-dev pkg-config
 RUN_PACKAGES := busybox-static mmdebstrap zstd
 TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl prometheus prometheus-node-exporter
-BENCH_PACKAGES := runc bubblewrap runit monit prometheus-node-exporter
+BENCH_PACKAGES := runc bubblewrap runit monit prometheus-node-exporter iptables dnsmasq-base
 DEB_PACKAGES := build-essential debhelper dh-apparmor dpkg-dev fakeroot lintian
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -86,6 +86,7 @@ bench: build ## Measure beside runc, bwrap, runit, monit, node_exporter and the 
 	@$(call install,$(BENCH_PACKAGES))
 	@$(SUDO) Benchmarks/run .build/release
 	@$(SUDO) Benchmarks/services .build/release
+	@$(SUDO) Benchmarks/network .build/release
 
 docs: build ## Write docs/api from the running agent's own description.
 	@.build/release/nodeagent api --directory docs/api

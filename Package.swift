@@ -53,6 +53,12 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
+    .target(
+      name: "HealthChecks",
+      dependencies: [
+        "AgentAPI", "Configuration", "JSONRPC", "LinuxKernel", "LogStore", "Probing",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     .target(name: "Metrics", dependencies: ["LinuxKernel", "CLinux"]),
     .target(
       name: "NodeMonitor",
@@ -66,16 +72,15 @@ let package = Package(
     .target(
       name: "NodeController",
       dependencies: [
-        "AgentAPI", "Configuration", "JSONRPC", "LaunchPlan", "LogStore", "LinuxKernel", "Metrics", "Probing", "CLinux",
-        "CNftables",
-        "CNetlink", "CSystemd",
+        "AgentAPI", "Configuration", "HealthChecks", "JSONRPC", "LaunchPlan", "LogStore", "LinuxKernel", "Metrics",
+        "Probing", "CLinux", "CNftables", "CNetlink", "CSystemd",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
       name: "ContainerController",
       dependencies: [
-        "AgentAPI", "Configuration", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore", "CLinux", "CSeccomp",
-        "CArchive",
+        "AgentAPI", "Configuration", "HealthChecks", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore", "Probing",
+        "CLinux", "CSeccomp", "CArchive",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "NIOPosix", package: "swift-nio"),
@@ -84,8 +89,8 @@ let package = Package(
     .executableTarget(
       name: "nodeagent",
       dependencies: [
-        "AgentAPI", "Configuration", "JSONRPC", "NodeController", "NodeMonitor", "ContainerController", "LinuxKernel",
-        "CLinux",
+        "AgentAPI", "Configuration", "JSONRPC", "NodeController", "NodeMonitor", "ContainerController",
+        "LinuxKernel", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -101,6 +106,7 @@ let package = Package(
     .testTarget(name: "AgentAPITests", dependencies: ["AgentAPI", "JSONRPC"]),
     .testTarget(
       name: "NodeControllerTests", dependencies: ["NodeController", "AgentAPI", "Configuration", "LinuxKernel"]),
+    .testTarget(name: "HealthChecksTests", dependencies: ["HealthChecks", "AgentAPI", "Configuration"]),
     .testTarget(
       name: "ContainerControllerTests",
       dependencies: ["ContainerController", "AgentAPI", "LaunchPlan", "LinuxKernel"]),

@@ -18,7 +18,8 @@ public struct APIDocument: Sendable {
       ContainerMethods.stop.description, ContainerMethods.restart.description, ContainerMethods.kill.description,
       ContainerMethods.remove.description, ContainerMethods.wait.description, ContainerMethods.list.description,
       ContainerMethods.inspect.description, ContainerMethods.stats.description, ContainerMethods.exec.description,
-      ContainerMethods.execute.description, BundleMethods.importFile.description,
+      ContainerMethods.execute.description, HealthMethods.list.description, HealthMethods.maintenance.description,
+      BundleMethods.importFile.description,
       LogMethods.read.description, EventMethods.list.description, BundleMethods.importArchive.description,
       BundleMethods.list.description, BundleMethods.inspect.description, BundleMethods.remove.description,
       LogMethods.topic.description, EventMethods.topic.description, ContainerMethods.statsTopic.description,
@@ -30,13 +31,14 @@ public struct APIDocument: Sendable {
       HealthMethods.assignments.description, HealthMethods.report.description, MetricMethods.sources.description,
       EventSinkMethods.assignments.description, EventSinkMethods.fetch.description, EventSinkMethods.report.description,
       EventMethods.topic.description, AlertMethods.assignments.description, AlertMethods.report.description,
+      NameMethods.assignments.description,
     ] + RPCRouter.builtIn)
 
   public static let metrics = APIDocument(
     title: "nodeagent metrics", summary: "The metrics of one host.", socket: "metrics.sock",
     methods: [
       MetricMethods.list.description, MetricMethods.history.description, MetricMethods.status.description,
-      MetricMethods.topic.description,
+      MetricMethods.topic.description, ProbeMethods.open.description,
     ] + RPCRouter.builtIn)
 
   public static let node = APIDocument(
@@ -49,6 +51,10 @@ public struct APIDocument: Sendable {
       SubsystemMethods.reload.description, SubsystemMethods.apply.description, SubsystemMethods.logs.description,
       LogMethods.topic.description, EventMethods.list.description, EventMethods.report.description,
       EventMethods.topic.description, HealthMethods.list.description, HealthMethods.maintenance.description,
+      HealthMethods.mirror.description, FirewallMethods.list.description, FirewallMethods.apply.description,
+      FirewallMethods.open.description, FirewallMethods.close.description, FirewallMethods.confirm.description,
+      NetworkMethods.status.description, NetworkMethods.apply.description, NetworkMethods.addPeer.description,
+      NetworkMethods.removePeer.description,
       EventSinkMethods.list.description, AlertMethods.list.description,
     ] + RPCRouter.builtIn)
 

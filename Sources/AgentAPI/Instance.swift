@@ -54,6 +54,8 @@ public struct Instance: Sendable, Hashable {
   public var alerts: String { "\(configuration)/alerts.yaml" }
   public var sinks: String { "\(configuration)/sinks.yaml" }
   public var metrics: String { "\(configuration)/metrics.yaml" }
+  public var firewall: String { "\(configuration)/firewall.yaml" }
+  public var network: String { "\(configuration)/network.yaml" }
   public var subsystemUnits: String { "\(configuration)/subsystems.d" }
 
   /// The group of cgroups below the agent's own.

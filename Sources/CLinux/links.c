@@ -52,3 +52,15 @@ ssize_t cl_receive_links(int socket, void *bytes, size_t capacity) {
   if (received < 0) return -errno;
   return (size_t)received > capacity ? -EMSGSIZE : received;
 }
+
+int cl_netlink_listen(int protocol, unsigned group) {
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+  if (fd < 0) return -errno;
+  struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1u << (group - 1)};
+  if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+    int error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}

@@ -4,6 +4,8 @@
 #include "CLinux.h"
 #include "internal.h"
 #include <poll.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/epoll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -77,8 +79,8 @@ int cl_wait_any(struct cl_exit *exit) { return reap(P_ALL, 0, WNOHANG, exit); }
 
 int cl_epoll_create(void) { return CL_RESULT(epoll_create1(EPOLL_CLOEXEC)); }
 
-int cl_epoll_arm(int epoll, int fd, uint64_t id) {
-  struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = id};
+int cl_epoll_arm(int epoll, int fd, uint64_t id, bool writing) {
+  struct epoll_event event = {.events = (writing ? EPOLLOUT : EPOLLIN) | EPOLLONESHOT, .data.u64 = id};
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
   if (errno != EEXIST) return -errno;
   return CL_RESULT(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event));
@@ -95,3 +97,10 @@ int cl_epoll_wait(int epoll, uint64_t *ids, size_t capacity) {
   for (int i = 0; i < count; i++) ids[i] = events[i].data.u64;
   return count;
 }
+
+void cl_thread_name(char name[16]) {
+  memset(name, 0, 16);
+  prctl(PR_GET_NAME, name);
+}
+
+void cl_set_thread_name(const char *name) { prctl(PR_SET_NAME, name); }

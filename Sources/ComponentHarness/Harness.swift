@@ -272,7 +272,33 @@ public struct Harness: ~Copyable {
     case .signalExec(let id, let number):
       if let pid = execs.first(where: { $0.value == id })?.key { kill(pid, number) }
     case .status: channels.send(HarnessEvent.status(started: workload > 0, ready: ready), to: channel)
+    case .connect(let id, let address): connect(id, address, channel)
+    case .modified(let id, let path): tellModified(id, path, channel)
     }
+  }
+
+  /// For a health check: the socket is made here, where the server is, and used elsewhere.
+  private mutating func connect(_ id: UInt64, _ address: String, _ channel: Int32) {
+    do {
+      guard let target = ListenAddress(address) else {
+        throw SyscallError(call: "connect", object: address, errno: EINVAL)
+      }
+      let socket = SharedDescriptor(try target.beginConnect())
+      channels.send(HarnessEvent.connected(id: id), to: channel, descriptors: [socket])
+    } catch let error as SyscallError {
+      channels.send(HarnessEvent.lookFailed(id: id, errno: error.errno), to: channel)
+    } catch {
+      channels.send(HarnessEvent.lookFailed(id: id, errno: EINVAL), to: channel)
+    }
+  }
+
+  private mutating func tellModified(_ id: UInt64, _ path: String, _ channel: Int32) {
+    var info = stat()
+    guard stat(path, &info) == 0 else {
+      return channels.send(HarnessEvent.lookFailed(id: id, errno: errno), to: channel)
+    }
+    let time = Int64(info.st_mtim.tv_sec) * 1000 + Int64(info.st_mtim.tv_nsec) / 1_000_000
+    channels.send(HarnessEvent.modified(id: id, time), to: channel)
   }
 
   private mutating func startExec(id: UInt64, _ workload: Workload, _ files: [SharedDescriptor], _ channel: Int32) {

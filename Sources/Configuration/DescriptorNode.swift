@@ -10,9 +10,11 @@ public struct DescriptorNode {
   let node: Node
 
   /// Reads one document. Aliases and tags are refused: a descriptor needs neither, and an alias can stand for a bomb.
-  public init(file: String, text: String) throws(DescriptorProblem) {
-    guard text.utf8.count <= 256 << 10 else {
-      throw DescriptorProblem(file: file, line: 0, key: "", text: "is longer than 256 KiB")
+  ///
+  /// - Parameter longest: bytes; a bundle's descriptor, which anybody may have written, gets little.
+  public init(file: String, text: String, longest: Int = 256 << 10) throws(DescriptorProblem) {
+    guard text.utf8.count <= longest else {
+      throw DescriptorProblem(file: file, line: 0, key: "", text: "is longer than \(longest >> 10) KiB")
     }
     self.file = file
     path = ""

@@ -33,6 +33,17 @@ public enum Quantity {
     }
   }
 
+  /// A rate of bits, `500kbit`, `10Mbit` or `1Gbit`, with or without `/s`, in bytes a second; k is 1000.
+  public static func bitRate(_ text: String) -> UInt64? {
+    let plain = text.hasSuffix("/s") ? text.dropLast(2) : text[...]
+    let digits = plain.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+    let factors = ["bit": 1.0, "kbit": 1e3, "mbit": 1e6, "gbit": 1e9]
+    guard let number = Double(digits), number > 0, let factor = factors[plain.dropFirst(digits.count).lowercased()],
+      number * factor / 8 < 1e15
+    else { return nil }
+    return UInt64((number * factor / 8).rounded())
+  }
+
   /// Processors, `0.5` or `2`, in thousandths; at least 0.01.
   public static func cpuMilli(_ text: String) -> UInt64? {
     guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x2e }), let number = Double(text),

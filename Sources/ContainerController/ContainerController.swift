@@ -5,6 +5,7 @@ import AgentAPI
 import CLinux
 import Configuration
 import Glibc
+import HealthChecks
 import JSONRPC
 import LinuxKernel
 import LogStore
@@ -21,6 +22,10 @@ public final class ContainerController: Sendable {
   private let registry: ContainerRegistry
   private let pool: ProcessPool
   private let manager: ServiceManager
+  private let health: HealthRegistry
+  /// The names of containers whose health has changed, and how it is now.
+  private let healthChanges: AsyncStream<(String, HealthState?)>
+  private let stateChanges: AsyncStream<(String, ContainerState)>
   private let isShuttingDown: @Sendable () -> Bool
 
   /// - Parameters:
@@ -41,6 +46,15 @@ public final class ContainerController: Sendable {
     guard let harness = Executables.harness else {
       throw RPCError(.unavailable, "nodeagent-harness is not beside \(Executables.own); the installation is incomplete")
     }
+    let (healthChanges, changeHealth) = AsyncStream.makeStream(of: (String, HealthState?).self)
+    let (stateChanges, changeState) = AsyncStream.makeStream(of: (String, ContainerState).self)
+    self.healthChanges = healthChanges
+    self.stateChanges = stateChanges
+    let remedies = ContainerRemedies(logger: logger)
+    health = HealthRegistry(
+      of: .container, maintenanceFile: "\(instance.controllerState)/maintenance.json", events: events,
+      logger: logger, isLocal: { _ in true }, changed: { changeHealth.yield(($0, $1)) },
+      remedy: { try await remedies.apply($1, to: $0, because: $2) })
     let faults = FaultPoint(instance: instance)
     pool = ProcessPool(
       harness: SharedDescriptor(try FileSystem.open(harness, flags: FileSystem.pathOnly)), logger: logger)
@@ -50,8 +64,10 @@ public final class ContainerController: Sendable {
     registry = ContainerRegistry(
       services: ContainerServices(
         host: host, launcher: launcher, watcher: watcher, store: ContainerFileStore(instance: instance),
-        cgroups: cgroups, events: events, faults: faults, logger: logger),
+        cgroups: cgroups, events: events, faults: faults, logger: logger, health: health,
+        changed: { changeState.yield(($0, $1)) }),
       bundles: bundles)
+    remedies.serve(registry)
   }
 
   /// How a run ends.
@@ -64,10 +80,15 @@ public final class ContainerController: Sendable {
   public func run(_ listening: SharedDescriptor, orders: AsyncStream<Order>) async throws {
     let inventory = try await host.call(HostMethods.inventory, Empty())
     try await bundles.load(templates: inventory.templates)
+    let probe = ContainerProbe(
+      registry: registry, watcher: watcher, monitor: MonitorChannel(instance: instance, logger: logger))
+    await health.start { await probe.look($0) }
+    let following = followHealth()
     try await registry.load(inventory)
     var router = RPCRouter(
       title: APIDocument.containers.title, summary: APIDocument.containers.summary, version: AgentVersion.current)
     addContainerMethods(to: &router)
+    addHealthMethods(to: &router)
     addBundleMethods(to: &router)
     addTopics(to: &router)
     let server = try RPCServer(router: router, policy: RolePolicy(operatorGIDs: [getgid()]), logger: logger)
@@ -77,6 +98,9 @@ public final class ContainerController: Sendable {
     logger.info("available")
     let background = [
       Task { await self.keepStatus() },
+      Task { [instance, health, logger] in
+        await HealthMirror(instance: instance, health: health, logger: logger).run()
+      },
       Task { [instance, events, logger] in
         await EventForwarder(instance: instance, events: events, logger: logger).run()
       },
@@ -91,7 +115,8 @@ public final class ContainerController: Sendable {
       await end(order)
       break
     }
-    for task in background { task.cancel() }
+    for task in background + following { task.cancel() }
+    await health.stop()
     await server.stop()
     pool.close()
   }
@@ -157,16 +182,26 @@ public final class ContainerController: Sendable {
       await container.waitUntilAtRest()
       return await container.view()
     }
-    router.on(ContainerMethods.list) { [registry] _, query in
+    router.on(ContainerMethods.list) { [registry, health] _, query in
       var views: [ContainerView] = []
-      for container in try await registry.select(query.names) { views.append(await container.view(withUsage: true)) }
+      let checks = Dictionary(grouping: await health.list(nil), by: \.owner)
+      for container in try await registry.select(query.names) {
+        var view = await container.view(withUsage: true)
+        view.health = HealthState.worst((checks[view.name] ?? []).map(\.state))
+        views.append(view)
+      }
       return views.sorted { ($0.created, $0.name) < ($1.created, $1.name) }
     }
-    router.on(ContainerMethods.inspect) { [registry] _, params in try await registry.find(params.name).details() }
+    router.on(ContainerMethods.inspect) { [registry, health] _, params in
+      var details = try await registry.find(params.name).details()
+      details.summary.health = HealthState.worst(await health.list([params.name]).map(\.state))
+      return details
+    }
     router.on(ContainerMethods.stats) { [registry] _, query in
       var all: [ContainerStats] = []
+      let network = try await Blocking.run { InterfaceCounters.read() }
       for container in try await registry.select(query.names) {
-        if let stats = await container.stats() { all.append(stats) }
+        if let stats = await container.stats(network) { all.append(stats) }
       }
       return all
     }
@@ -211,6 +246,33 @@ public final class ContainerController: Sendable {
         try? NamedThread.start("exec-\(id)") { stream.run() }
       }
     )
+  }
+
+  private func addHealthMethods(to router: inout RPCRouter) {
+    router.on(HealthMethods.list) { [health] _, query in await health.list(query.owners) }
+    router.on(HealthMethods.maintenance) { [health, registry] _, params in
+      for owner in params.owners { _ = try await registry.find(owner) }
+      try await health.maintenance(params.owners, on: params.on)
+      return Empty()
+    }
+  }
+
+  /// Containers are checked while they run, and count as unavailable while they are unhealthy.
+  private func followHealth() -> [Task<Void, Never>] {
+    [
+      Task { [health, stateChanges] in
+        var running: Set<String> = []
+        for await (name, state) in stateChanges {
+          let runs = state == .available || state == .unavailable
+          guard runs != running.contains(name) else { continue }
+          if runs { running.insert(name) } else { running.remove(name) }
+          await health.owner(name, runs: runs)
+        }
+      },
+      Task { [registry, healthChanges] in
+        for await (name, state) in healthChanges { await (try? registry.find(name))?.take(state) }
+      },
+    ]
   }
 
   private func addBundleMethods(to router: inout RPCRouter) {
@@ -266,8 +328,9 @@ public final class ContainerController: Sendable {
     router.onTopic(ContainerMethods.statsTopic) { [registry] _, query, sink in
       let interval = max(100, query.interval ?? 1000)
       while !Task.isCancelled {
+        let network = try await Blocking.run { InterfaceCounters.read() }
         for container in try await registry.select(query.names) {
-          if let stats = await container.stats() { sink.offer(stats) }
+          if let stats = await container.stats(network) { sink.offer(stats) }
         }
         try await Task.sleep(for: .milliseconds(interval))
       }

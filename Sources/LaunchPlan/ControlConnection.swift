@@ -28,6 +28,8 @@ public final class ControlConnection<Request: ControlMessage, Event: ControlMess
   public init(_ socket: SharedDescriptor, watcher: DescriptorWatcher) {
     self.socket = socket
     self.watcher = watcher
+    // A peer that is frozen reads nothing: what does not fit into its queue is refused and waits for nobody.
+    try? Descriptor.setNonblocking(socket.raw, true)
   }
 
   deinit { stop() }
@@ -37,6 +39,7 @@ public final class ControlConnection<Request: ControlMessage, Event: ControlMess
     ControlConnection(SharedDescriptor(try UnixSocket.connect(path, kind: .seqpacket)), watcher: watcher)
   }
 
+  /// - Throws: `EAGAIN` when the peer has not read what was sent before.
   public func send(_ request: Request, descriptors: [SharedDescriptor] = []) throws(SyscallError) {
     try UnixSocket.send(request.encoded(), descriptors: descriptors, to: socket.raw)
   }

@@ -16,6 +16,10 @@ public enum HarnessRequest: ControlMessage, Equatable {
   case signalExec(id: UInt64, Int32)
   /// Asks for ``HarnessEvent/status``.
   case status
+  /// Begins a connection inside the container: `tcp://ADDRESS:PORT` or `unix:///PATH`.
+  case connect(id: UInt64, String)
+  /// Asks when a file of the container was changed.
+  case modified(id: UInt64, String)
 
   public func encoded() -> [UInt8] {
     var writer = ByteWriter()
@@ -36,6 +40,14 @@ public enum HarnessRequest: ControlMessage, Equatable {
       writer.write(id)
       writer.write(signed: Int64(number))
     case .status: writer.write(5)
+    case .connect(let id, let address):
+      writer.write(6)
+      writer.write(id)
+      writer.write(address)
+    case .modified(let id, let path):
+      writer.write(7)
+      writer.write(id)
+      writer.write(path)
     }
     return writer.bytes
   }
@@ -48,6 +60,8 @@ public enum HarnessRequest: ControlMessage, Equatable {
     case 3: self = .exec(id: try reader.readNumber(), try Workload(from: &reader))
     case 4: self = .signalExec(id: try reader.readNumber(), try reader.readSigned32())
     case 5: self = .status
+    case 6: self = .connect(id: try reader.readNumber(), try reader.readString())
+    case 7: self = .modified(id: try reader.readNumber(), try reader.readString())
     default: throw reader.failure("unknown request")
     }
     try reader.expectEnd()
@@ -70,6 +84,12 @@ public enum HarnessEvent: ControlMessage, Equatable {
   case execFailed(id: UInt64, stage: String, errno: Int32)
   case execExited(id: UInt64, ExitStatus)
   case status(started: Bool, ready: Bool)
+  /// The answer to `connect`, with the socket.
+  case connected(id: UInt64)
+  /// The answer to `modified`: milliseconds of the wall clock.
+  case modified(id: UInt64, Int64)
+  /// The answer to either where it could not be done.
+  case lookFailed(id: UInt64, errno: Int32)
 
   public func encoded() -> [UInt8] {
     var writer = ByteWriter()
@@ -105,6 +125,17 @@ public enum HarnessEvent: ControlMessage, Equatable {
       writer.write(9)
       writer.write(started)
       writer.write(ready)
+    case .connected(let id):
+      writer.write(10)
+      writer.write(id)
+    case .modified(let id, let time):
+      writer.write(11)
+      writer.write(id)
+      writer.write(signed: time)
+    case .lookFailed(let id, let errno):
+      writer.write(12)
+      writer.write(id)
+      writer.write(signed: Int64(errno))
     }
     return writer.bytes
   }
@@ -130,6 +161,9 @@ public enum HarnessEvent: ControlMessage, Equatable {
       self = .execFailed(id: try reader.readNumber(), stage: try reader.readString(), errno: try reader.readSigned32())
     case 8: self = .execExited(id: try reader.readNumber(), try ExitStatus(from: &reader))
     case 9: self = .status(started: try reader.readBool(), ready: try reader.readBool())
+    case 10: self = .connected(id: try reader.readNumber())
+    case 11: self = .modified(id: try reader.readNumber(), try reader.readSigned())
+    case 12: self = .lookFailed(id: try reader.readNumber(), errno: try reader.readSigned32())
     default: throw reader.failure("unknown event")
     }
     try reader.expectEnd()

@@ -25,12 +25,15 @@ public final class DescriptorWatcher: Sendable {
     let id: UInt64
   }
 
-  /// Calls `body` once, on the watcher's thread, when `descriptor` can be read or has ended. `body` must not wait.
-  public func watch(_ descriptor: Int32, _ body: @escaping @Sendable () -> Void) throws(SyscallError) -> Watch {
+  /// Calls `body` once, on the watcher's thread, when `descriptor` can be read, or written, or has ended. `body` must not
+  /// wait.
+  public func watch(_ descriptor: Int32, writing: Bool = false, _ body: @escaping @Sendable () -> Void)
+    throws(SyscallError) -> Watch
+  {
     let id = next.add(1, ordering: .relaxed).oldValue
     handlers.withLock { $0[id] = (descriptor, body) }
     do {
-      try check(cl_epoll_arm(epoll.raw, descriptor, id), "epoll_ctl", "descriptor \(descriptor)")
+      try check(cl_epoll_arm(epoll.raw, descriptor, id, writing), "epoll_ctl", "descriptor \(descriptor)")
     } catch {
       handlers.withLock { _ = $0.removeValue(forKey: id) }
       throw error
@@ -52,6 +55,59 @@ public final class DescriptorWatcher: Sendable {
       } catch {
         continuation.resume()
       }
+    }
+  }
+
+  /// Returns when `socket` can be written or has failed, cannot be watched, or the caller is cancelled.
+  public func untilWritable(_ socket: SharedDescriptor) async {
+    let wait = OneWait()
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        wait.begin(continuation)
+        do {
+          // The handler keeps the descriptor open until it has fired.
+          let armed = try watch(socket.raw, writing: true) {
+            withExtendedLifetime(socket) {}
+            wait.end()
+          }
+          wait.armed(armed)
+        } catch {
+          wait.end()
+        }
+      }
+    } onCancel: {
+      wait.end()
+    }
+    if let armed = wait.watch { cancel(armed) }
+  }
+
+  /// Resumes once, whoever comes first.
+  private final class OneWait: Sendable {
+    private struct State {
+      var continuation: CheckedContinuation<Void, Never>?
+      var isOver = false
+      var watch: Watch?
+    }
+    private let state = Mutex(State())
+
+    var watch: Watch? { state.withLock { $0.watch } }
+
+    func begin(_ continuation: CheckedContinuation<Void, Never>) {
+      let isOver = state.withLock { state in
+        if !state.isOver { state.continuation = continuation }
+        return state.isOver
+      }
+      if isOver { continuation.resume() }
+    }
+
+    func armed(_ watch: Watch) { state.withLock { $0.watch = watch } }
+
+    func end() {
+      let continuation = state.withLock { state in
+        state.isOver = true
+        return state.continuation.take()
+      }
+      continuation?.resume()
     }
   }
 

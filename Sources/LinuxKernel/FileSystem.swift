@@ -88,6 +88,14 @@ public enum FileSystem {
     return FileStatus(info)
   }
 
+  /// What a symbolic link says (readlink(2)).
+  public static func readLink(_ path: String) throws(SyscallError) -> String {
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    let count = readlink(path, &bytes, bytes.count)
+    guard count >= 0 else { throw SyscallError(call: "readlink", object: path, errno: errno) }
+    return String(decoding: bytes.prefix(count), as: UTF8.self)
+  }
+
   public static func exists(_ path: String, in directory: Int32 = AT_FDCWD) -> Bool {
     faccessat(directory, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0
   }

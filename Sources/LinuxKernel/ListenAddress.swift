@@ -37,7 +37,11 @@ public struct ListenAddress: Sendable, Hashable {
   }
 
   /// Opens the socket, listening where it is a stream.
-  public func listen(mode: UInt32 = 0o600, backlog: Int32 = 1024) throws(SyscallError) -> Descriptor {
+  ///
+  /// - Parameter early: the address need not be this machine's yet (ip(7), `IP_FREEBIND`).
+  public func listen(mode: UInt32 = 0o600, backlog: Int32 = 1024, early: Bool = false) throws(SyscallError)
+    -> Descriptor
+  {
     guard kind != .unix else { return try UnixSocket.listen(host, mode: mode, backlog: backlog) }
     let type = kind == .tcp ? Int32(SOCK_STREAM.rawValue) : Int32(SOCK_DGRAM.rawValue)
     let object = "\(kind == .tcp ? "tcp" : "udp")://\(host):\(port)"
@@ -49,6 +53,7 @@ public struct ListenAddress: Sendable, Hashable {
     let size = socklen_t(MemoryLayout<Int32>.size)
     // Connections of an earlier listener that linger are no reason to refuse.
     if kind == .tcp { setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &on, size) }
+    if early { setsockopt(number, Int32(IPPROTO_IP), IP_FREEBIND, &on, size) }
     // [::] means IPv6 alone: IPv4 is asked for by 0.0.0.0.
     if family == AF_INET6 { setsockopt(number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &on, size) }
     let bound = withSocketAddress { _, address, length in bind(number, address, length) < 0 ? errno : 0 } ?? EINVAL
@@ -62,21 +67,43 @@ public struct ListenAddress: Sendable, Hashable {
   /// Connects to it, with a time limit for that and for each later transfer.
   public func connect(seconds: Int) throws(SyscallError) -> Descriptor {
     let object = kind == .unix ? "unix://\(host)" : "\(kind == .tcp ? "tcp" : "udp")://\(host):\(port)"
-    if kind == .unix { return try UnixSocket.connect(host, kind: .datagram) }
+    if kind == .unix { return try UnixSocket.connect(host, kind: .datagram, seconds: seconds) }
     let type = kind == .tcp ? Int32(SOCK_STREAM.rawValue) : Int32(SOCK_DGRAM.rawValue)
     let number = socket(host.contains(":") ? AF_INET6 : AF_INET, type | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard number >= 0 else { throw SyscallError(call: "socket", object: object, errno: errno) }
     let descriptor = Descriptor(owning: number)
-    var patience = timeval(tv_sec: seconds, tv_usec: 0)
-    // connect(2) keeps to the limit for sending, too (socket(7)).
-    for option in [SO_SNDTIMEO, SO_RCVTIMEO] {
-      setsockopt(number, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size))
-    }
+    try UnixSocket.limit(number, seconds: seconds)
     let failure = withSocketAddress { _, address, length in
       Glibc.connect(number, address, length) < 0 ? errno : 0
     }
     guard failure == 0 else { throw SyscallError(call: "connect", object: object, errno: failure ?? EINVAL) }
     return descriptor
+  }
+
+  /// Begins to connect a stream, and does not wait: the socket can be written when the connection is there, or has failed
+  /// (connect(2), `EINPROGRESS`); ``connectionError(of:)`` tells which.
+  public func beginConnect() throws(SyscallError) -> Descriptor {
+    if kind == .unix { return try UnixSocket.beginConnect(host) }
+    let object = "tcp://\(host):\(port)"
+    guard kind == .tcp else { throw SyscallError(call: "connect", object: object, errno: EPROTOTYPE) }
+    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+    let number = socket(host.contains(":") ? AF_INET6 : AF_INET, type, 0)
+    guard number >= 0 else { throw SyscallError(call: "socket", object: object, errno: errno) }
+    let descriptor = Descriptor(owning: number)
+    let failure = withSocketAddress { _, address, length in
+      Glibc.connect(number, address, length) < 0 ? errno : 0
+    }
+    guard failure == 0 || failure == EINPROGRESS else {
+      throw SyscallError(call: "connect", object: object, errno: failure ?? EINVAL)
+    }
+    return descriptor
+  }
+
+  /// What became of a connection that was begun; 0 when it is there (socket(7), `SO_ERROR`).
+  public static func connectionError(of socket: Int32) -> Int32 {
+    var error: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    return getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? errno : error
   }
 
   /// The address in the kernel's form; `nil` when it is none.

@@ -89,10 +89,41 @@ public enum UnixSocket {
     return body("/proc/self/fd/\(directory.raw)\(path[slash...])")
   }
 
-  public static func connect(_ path: String, kind: SocketKind = .stream) throws(SyscallError) -> Descriptor {
+  /// - Parameter seconds: a limit for connecting and for each later transfer; without one the caller waits for ever for a
+  ///   peer that takes nothing.
+  public static func connect(
+    _ path: String, kind: SocketKind = .stream, seconds: Int? = nil
+  ) throws(SyscallError) -> Descriptor {
     let socket = Descriptor(owning: try check(cl_unix_socket(kind.raw), "socket", path))
+    if let seconds { try limit(socket.raw, seconds: seconds) }
     try check(try withShortPath(path) { cl_connect_unix(socket.raw, $0) }, "connect", path)
     return socket
+  }
+
+  /// Connects a stream without waiting: a listener whose queue is full is `EAGAIN`.
+  static func beginConnect(_ path: String) throws(SyscallError) -> Descriptor {
+    let socket = Descriptor(owning: try check(cl_unix_socket(SocketKind.stream.raw), "socket", path))
+    try Descriptor.setNonblocking(socket.raw, true)
+    try check(try withShortPath(path) { cl_connect_unix(socket.raw, $0) }, "connect", path)
+    return socket
+  }
+
+  /// Sets how long a transfer to the peer may wait.
+  public static func limitSending(_ socket: Int32, seconds: Int) throws(SyscallError) {
+    var patience = timeval(tv_sec: seconds, tv_usec: 0)
+    try checkErrno(
+      setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size)),
+      "setsockopt(SO_SNDTIMEO)", "socket \(socket)")
+  }
+
+  /// Sets how long a transfer may wait, and a connect(2), which keeps to the limit for sending (socket(7)).
+  static func limit(_ socket: Int32, seconds: Int) throws(SyscallError) {
+    var patience = timeval(tv_sec: seconds, tv_usec: 0)
+    for option in [SO_SNDTIMEO, SO_RCVTIMEO] {
+      try checkErrno(
+        setsockopt(socket, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size)),
+        "setsockopt(SO_SNDTIMEO)", "socket \(socket)")
+    }
   }
 
   public static func accept(_ socket: Int32) throws(SyscallError) -> Descriptor {

@@ -91,7 +91,7 @@ struct EventJournal {
     var segments: [(path: String, first: UInt64)] = []
     for number in try numbers(directory) {
       let path = "\(directory)/\(LogSegmentName.name(number))"
-      if let first = firstSequence(path) { segments.append((path, first)) }
+      if let first = try firstSequence(path) { segments.append((path, first)) }
     }
     guard let oldest = segments.first else { return ([], after + 1) }
     // The last one that begins at or before what is asked for, and those behind it.
@@ -110,12 +110,20 @@ struct EventJournal {
   }
 
   /// Of a segment's first event; `nil` where there is none.
-  private static func firstSequence(_ path: String) -> UInt64? {
-    guard let file = try? FileSystem.open(path, flags: O_RDONLY) else { return nil }
-    var head = [UInt8](repeating: 0, count: 64 << 10)
-    guard let count = try? FileSystem.read(file.raw, into: &head) else { return nil }
-    let line = head.prefix(count).prefix { $0 != 0x0a }
-    return (try? JSONCoding.decode(AgentEvent.self, from: line))?.sequence
+  private static func firstSequence(_ path: String) throws -> UInt64? {
+    do {
+      var head = [UInt8](repeating: 0, count: 64 << 10)
+      let file = try FileSystem.open(path, flags: O_RDONLY)
+      let count = try FileSystem.read(file.raw, into: &head)
+      let line = head.prefix(count).prefix { $0 != 0x0a }
+      if let event = try? JSONCoding.decode(AgentEvent.self, from: line) { return event.sequence }
+      // A longer one, or one that somebody has spoilt: the first of those that can be read.
+      var first: UInt64?
+      try read(path) { first = first ?? $0.sequence }
+      return first
+    } catch let error as SyscallError where error.errno == ENOENT {
+      return nil  // it was the oldest, and has just been removed
+    }
   }
 
   /// The last `count` events that `accepts` takes, oldest first.

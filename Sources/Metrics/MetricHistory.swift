@@ -37,11 +37,16 @@ public struct MetricHistory: Sendable {
 
   public var earliest: Double? { rows.first?.time }
   public var count: Int { rows.count }
+  /// Rows that were ever added.
+  public private(set) var added: UInt64 = 0
+  /// The number of the oldest row that is kept, the first being 1.
+  public var firstKept: UInt64 { added + 1 - UInt64(rows.count) }
 
   /// Adds the table's values as they are now.
   ///
   /// - Parameter time: seconds of any clock that goes on.
   public mutating func append(_ table: borrowing SeriesTable, at time: Double) {
+    added += 1
     scratch.removeAll(keepingCapacity: true)
     let count = table.series.count
     while newest.count < count {

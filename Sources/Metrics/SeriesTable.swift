@@ -13,8 +13,10 @@ public struct SeriesTable: Sendable {
     let key: [UInt8]
     /// What stands before the value in an exposition: `name{device="sda",mode="x"} `.
     let line: [UInt8]
-    /// Counts scrapes: the last one that had it.
+    /// Counts scrapes: the last one that had it; 0 when its place is free.
     var seen: UInt64
+    /// The rows that the history had then.
+    var rows: UInt64
   }
 
   private(set) var families: [MetricFamily] = []
@@ -26,6 +28,7 @@ public struct SeriesTable: Sendable {
   private(set) var values: [Double] = []
   /// Counts scrapes.
   private(set) var scrape: UInt64 = 0
+  private var rows: UInt64 = 0
   private var byName: [String: FamilyID] = [:]
   private var index: [[UInt8]: Int] = [:]
   private var free: [Int] = []
@@ -38,8 +41,6 @@ public struct SeriesTable: Sendable {
   /// More series than a node with 1,000 containers has; what a hostile or broken source makes beyond them is left out.
   public static let mostSeries = 100_000
   static let mostFamilies = 5000
-  /// A series that was not seen for so many scrapes is forgotten; before, its place is not given to another one.
-  private static let keptScrapes: UInt64 = 241
   private static let separator: UInt8 = 0xff
 
   public init() {}
@@ -70,7 +71,17 @@ public struct SeriesTable: Sendable {
     scrape += 1
     expected = 0
     clearLabels()
-    if scrape % Self.keptScrapes == 0 { forget() }
+  }
+
+  /// Tells that the history has taken the values, so that a series' place goes to another one only when no row that the
+  /// history still has speaks of it.
+  ///
+  /// - Parameters:
+  ///   - count: rows that it has ever taken.
+  ///   - earliest: which of them it still has, the first being 1.
+  public mutating func recorded(_ count: UInt64, keeping earliest: UInt64) {
+    rows = count
+    if count % 64 == 0 { forget(before: earliest) }
   }
 
   /// Adds the next label's value to those that go with what is set from now on.
@@ -126,12 +137,13 @@ public struct SeriesTable: Sendable {
   private mutating func put(_ place: Int, _ value: Double) {
     values[place] = value
     series[place].seen = scrape
+    series[place].rows = rows
     expected = place + 1
   }
 
   private mutating func add(_ family: FamilyID) -> Int? {
     let place: Int
-    let added = Series(family: family.index, key: key, line: rendered(families[family.index]), seen: scrape)
+    let added = Series(family: family.index, key: key, line: rendered(families[family.index]), seen: scrape, rows: rows)
     if let old = free.popLast() {
       series[old] = added
       place = old
@@ -168,10 +180,10 @@ public struct SeriesTable: Sendable {
     return text
   }
 
-  /// Gives back the places of series that were not seen for long.
-  private mutating func forget() {
+  /// Gives back the places of series that are in no row from `earliest` on, not even as one that has just gone.
+  private mutating func forget(before earliest: UInt64) {
     var gone: Set<Int> = []
-    for (place, one) in series.enumerated() where one.seen != 0 && one.seen + Self.keptScrapes < scrape {
+    for (place, one) in series.enumerated() where one.seen != 0 && one.seen != scrape && one.rows + 2 < earliest {
       gone.insert(place)
       index[one.key] = nil
       series[place].seen = 0

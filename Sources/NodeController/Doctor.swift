@@ -66,11 +66,12 @@ struct Doctor {
 
   private func nft() -> Finding {
     do {
-      if !network.table.exists() {
-        try network.table.create()
-        try network.table.remove()
-      }
-      return Finding(.ok, "nftables", "table \(network.table.name), containers in \(network.pool.text)")
+      let probe = "nodeagent-doctor-\(getpid())"
+      try Nft().run("add table inet \(probe)\ndelete table inet \(probe)")
+      return Finding(
+        .ok, "nftables",
+        "table nodeagent-\(instance.id), containers in \([network.pool.ipv4.text, network.pool.ipv6?.text ?? "no IPv6"].joined(separator: ", "))"
+      )
     } catch {
       return Finding(.problem, "nftables", "\(error)")
     }

@@ -4,6 +4,7 @@
 import AgentAPI
 import CLinux
 import Glibc
+import HealthChecks
 import JSONRPC
 import LinuxKernel
 import LogStore
@@ -15,7 +16,7 @@ public final class NodeController: Sendable {
   let instance: Instance
   let logger: Logger
   private let lock: SharedDescriptor
-  private let identity: ControllerIdentity
+  let identity: ControllerIdentity
   let number: InstanceNumber
   let broker: HostBroker
   let containers: any ManagedSubsystem
@@ -23,10 +24,14 @@ public final class NodeController: Sendable {
   private let subsystemCgroups: any CgroupHierarchy
   let events: EventLog
   let health: HealthRegistry
+  let containerHealth = ContainerHealth()
+  let firewall: Firewall
+  let network: NodeNetwork
   let sinks: EventSinkRegistry
   let alerts: AlertRegistry
   let availability: NodeAvailability
-  private let monitor: MonitorIdentity
+  let monitor: MonitorIdentity
+  private let monitorSpec: SubsystemSpec
   let watcher: DescriptorWatcher
   private let systemd: SystemdWatch?
   private let manager: ServiceManager
@@ -60,10 +65,36 @@ public final class NodeController: Sendable {
     let cgroups = try AgentCgroup.prepare(for: instance, scope: scope)
     events = try EventLog(source: "node-controller", directory: instance.events)
     availability = NodeAvailability(instance: instance, events: events)
+    var configuration = NetworkConfiguration()
+    do {
+      configuration = try NetworkParser.read(instance.network)
+    } catch {
+      // The node has to come up.
+      logger.error("network.yaml cannot be used", metadata: ["problem": "\(error)"])
+      events.add(
+        kind: "network", name: number.bridge, event: "configuration refused", severity: .error, cause: "\(error)",
+        correlation: nil)
+    }
+    let pool = try NetworkPool.decide(instance, number, configuration)
+    let peers = PeerNetwork(
+      instance: instance, pool: pool, bridge: number.bridge, events: events, logger: logger)
+    peers.load(configuration)
+    firewall = Firewall(
+      instance: instance, bridge: number.bridge, pool: pool, peers: peers, events: events, logger: logger)
+    network = NodeNetwork(
+      instance: instance, bridge: number.bridge, pool: pool, peers: peers, firewall: firewall)
     broker = try HostBroker(
-      instance: instance, number: number, controller: identity, cgroups: cgroups, scope: scope,
-      availability: availability,
-      logger: logger)
+      instance: instance, number: number, controller: identity, cgroups: cgroups, scope: scope, network: network,
+      firewall: firewall, availability: availability, logger: logger)
+    do {
+      if !peers.peers.isEmpty { try network.writePeers() }
+      try peers.watch()
+    } catch {
+      logger.error("the network of peers cannot be made", metadata: ["error": "\(error)"])
+      events.add(
+        kind: "network", name: number.bridge, event: "not written", severity: .error, cause: "\(error)",
+        correlation: nil)
+    }
     watcher = try DescriptorWatcher(name: "watch")
     subsystemCgroups = makeCgroupHierarchy(
       layout: try AgentCgroup.decided(instance), base: instance.subsystemCgroup, kernel: LiveKernel())
@@ -98,7 +129,9 @@ public final class NodeController: Sendable {
         kind: "node", name: "metrics", event: "configuration refused", severity: .error, cause: "\(error)",
         correlation: nil)
     }
-    let monitorSpec = MonitorSpec.make(instance, monitor, metrics, group: identity.gid)
+    let monitorSpec = MonitorSpec.make(
+      instance, monitor, metrics, gateway: network.pool.gateway, group: identity.gid)
+    self.monitorSpec = monitorSpec
     if let containerUnit {
       containers = UnitSubsystem(
         spec, unit: containerUnit, belongsToAgent: true, events: events, logger: logger, changed: services.changed)
@@ -117,7 +150,10 @@ public final class NodeController: Sendable {
     subsystems = registry
     alerts = AlertRegistry(instance: instance, events: events, logger: logger)
     sinks = EventSinkRegistry(instance: instance, events: events, logger: logger)
-    health = HealthRegistry(instance: instance, events: events, logger: logger) { owner, action, cause in
+    health = HealthRegistry(
+      of: .subsystem, maintenanceFile: "\(instance.stateDirectory)/maintenance.json", events: events, logger: logger,
+      isLocal: { !$0.isRemote }
+    ) { owner, action, cause in
       switch action {
       case .alert: return "an event tells of it"
       case .restart:
@@ -155,6 +191,8 @@ public final class NodeController: Sendable {
     addSubsystemMethods(to: &router)
     addEventMethods(to: &router)
     addHealthMethods(to: &router)
+    addFirewallMethods(to: &router)
+    addNetworkMethods(to: &router)
     let policy = RolePolicy(operatorGIDs: [identity.gid], containerControllerUID: identity.uid)
     let server = try RPCServer(router: router, policy: policy, logger: logger)
     let listening = try given ?? AgentSocket.listen(instance.nodeSocket, group: identity.gid)
@@ -223,6 +261,12 @@ public final class NodeController: Sendable {
     }
     await configureHealth()
     await configureWatching()
+    // One that an earlier node controller has started goes on as it was started.
+    do {
+      try await subsystems.renew(monitorSpec)
+    } catch {
+      logger.error("cannot start the monitor again", metadata: ["error": "\(error)"])
+    }
     // They need not wait for each other: each begins when what it needs is there.
     let starting = Task { [subsystems, logger] in
       do {
@@ -290,7 +334,7 @@ public final class NodeController: Sendable {
   private func reload() async throws {
     try manager.reloading()
     do {
-      try await Blocking.run { [broker] in try broker.synchroniseFirewall() }
+      try await Blocking.run { [firewall] in firewall.mend() }
       logger.info("reloaded")
     } catch {
       logger.error("cannot mend the firewall", metadata: ["error": "\(error)"])

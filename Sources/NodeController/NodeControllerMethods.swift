@@ -3,6 +3,7 @@
 
 import AgentAPI
 import Glibc
+import HealthChecks
 import JSONRPC
 import LinuxKernel
 import LogStore
@@ -15,7 +16,7 @@ extension NodeController {
       return NodeInfo(
         version: AgentVersion.current, instance: instance.id, root: instance.root, pid: getpid(),
         kernel: String(release.filter { !$0.isWhitespace }), cgroups: try layout().mode.rawValue,
-        pool: number.pool.text, bridge: number.bridge, subsystems: try await subsystems.list(nil))
+        pool: network.pool.ipv4.text, bridge: number.bridge, subsystems: try await subsystems.list(nil))
     }
     router.on(NodeMethods.doctor) { [self] _, _ in
       let doctor = Doctor(instance: instance, layout: try layout(), network: broker.network)
@@ -30,7 +31,8 @@ extension NodeController {
       return NodeStatus(
         state: now.state, since: Timestamp.text(microseconds: now.since), reason: now.reason, identity: identity,
         inventory: inventory, subsystems: Dictionary(states.map { ($0, 1) }, uniquingKeysWith: +),
-        unhealthy: unhealthy.map { "\($0.owner)/\($0.name)" })
+        unhealthy: unhealthy.map { "\($0.owner)/\($0.name)" }
+          + containerHealth.checks.filter { $0.state == .unhealthy }.map { "\($0.owner)/\($0.name)" })
     }
     router.on(NodeMethods.markUnavailable) { [availability] context, params in
       try await Blocking.run {
@@ -70,12 +72,14 @@ extension NodeController {
     router.on(SubsystemMethods.list) { [self] _, query in
       var views = try await subsystems.list(query.names)
       let checks = Dictionary(grouping: await health.list(nil), by: \.owner)
-      for index in views.indices { views[index].health = Self.worst(checks[views[index].name] ?? []) }
+      for index in views.indices {
+        views[index].health = HealthState.worst((checks[views[index].name] ?? []).map(\.state))
+      }
       return views
     }
     router.on(SubsystemMethods.inspect) { [self] _, params in
       var details = try await subsystems.inspect(params.name)
-      details.view.health = Self.worst(await health.list([params.name]))
+      details.view.health = HealthState.worst(await health.list([params.name]).map(\.state))
       return details
     }
     router.on(SubsystemMethods.start) { [subsystems] context, change in
@@ -90,36 +94,8 @@ extension NodeController {
     router.on(SubsystemMethods.reload) { [subsystems] context, change in
       try await subsystems.reload(change.names, dryRun: change.dryRun ?? false, correlation: context.correlationID)
     }
-    router.on(SubsystemMethods.apply) { [subsystems, health, instance, sinks, alerts] context, params in
-      let dryRun = params.dryRun ?? false
-      let checks = try NodeChecks.read(instance.nodeChecks)
-      let wantedSinks = try EventSinkParser.reading(instance.sinks)
-      let wantedRules = try AlertRuleParser.read(instance.alerts)
-      let changedRules = await alerts.rules != wantedRules
-      let changedSinks = await sinks.sinks != wantedSinks
-      let changed = await health.checks(of: HealthRegistry.node) != checks
-      var plan = try await subsystems.apply(dryRun: dryRun, correlation: context.correlationID)
-      if changed {
-        plan.steps.append(.init(action: .update, name: HealthRegistry.node, reason: "its checks have changed"))
-      }
-      if changedRules {
-        plan.steps.append(.init(action: .update, name: "alerts", reason: "the rules have changed"))
-        if !dryRun { await alerts.configure(wantedRules) }
-      }
-      if changedSinks {
-        plan.steps.append(.init(action: .update, name: "events", reason: "the sinks have changed"))
-        if !dryRun { await sinks.configure(wantedSinks) }
-      }
-      if !dryRun {
-        await health.configure(HealthRegistry.node, checks)
-        let known = await subsystems.checks
-        for owner in Set(await health.list(nil).map(\.owner)) where owner != HealthRegistry.node && known[owner] == nil
-        {
-          await health.configure(owner, [])
-        }
-        for (name, checks) in known { await health.configure(name, checks) }
-      }
-      return plan
+    router.on(SubsystemMethods.apply) { [self] context, params in
+      try await apply(dryRun: params.dryRun ?? false, correlation: context.correlationID)
     }
     router.on(SubsystemMethods.logs) { [subsystems, instance] _, query in
       let filter = try LogFilter(query)
@@ -137,22 +113,11 @@ extension NodeController {
     }
   }
 
-  static func worst(_ checks: [HealthView]) -> HealthState? {
-    for state in [HealthState.unhealthy, .pending, .maintenance, .healthy, .idle]
-    where checks.contains(where: { $0.state == state }) { return state }
-    return nil
-  }
-
   func addMonitorMethods(to router: inout RPCRouter) {
     router.onTopic(HealthMethods.assignments) { [health] _, _, sink in
       for await assignments in await health.assignments() { try await sink.send(assignments) }
     }
-    router.onTopic(EventMethods.topic) { [events] _, query, sink in
-      let filter = try EventFilter(query)
-      for await event in try await Blocking.run({ try events.stream(filter) }) where filter.accepts(event) {
-        sink.offer(event)
-      }
-    }
+    addEventTopic(to: &router)
     router.onTopic(EventSinkMethods.assignments) { [sinks] _, _, sink in
       for await assignments in await sinks.assignments() { try await sink.send(assignments) }
     }
@@ -173,6 +138,9 @@ extension NodeController {
       await alerts.take(report)
       return Empty()
     }
+    router.onTopic(NameMethods.assignments) { [firewall] _, _, sink in
+      for await names in firewall.followNames() { try await sink.send(names) }
+    }
     router.on(MetricMethods.sources) { [self] _, _ in try await sources() }
     router.on(HealthMethods.report) { [health] _, report in
       await health.take(report.results)
@@ -185,15 +153,27 @@ extension NodeController {
   private func sources() async throws -> MetricSources {
     let found = await subsystems.sources()
     let checks = await health.list(nil)
-    let containers = try await Blocking.run { [broker] in broker.sources() }
+    let containers = try await Blocking.run { [broker, firewall] in
+      let traffic = Dictionary(
+        try firewall.traffic().map { ($0.name, $0.endpoints) }, uniquingKeysWith: { first, _ in first })
+      return broker.sources().map { source in
+        var source = source
+        source.endpoints = traffic[source.name]
+        return source
+      }
+    }
     return MetricSources(
       node: availability.now.state, pid: getpid(), subsystems: found, containers: containers,
       checks: checks.map {
         .init(owner: $0.owner, name: $0.name, state: $0.state, failures: $0.failures, milliseconds: $0.milliseconds)
-      })
+      } + containerHealth.checks)
   }
 
   func addHealthMethods(to router: inout RPCRouter) {
+    router.on(HealthMethods.mirror) { [containerHealth] _, mirror in
+      containerHealth.take(mirror.checks)
+      return Empty()
+    }
     router.on(HealthMethods.list) { [health] _, query in await health.list(query.owners) }
     router.on(HealthMethods.maintenance) { [health, subsystems] _, params in
       for owner in params.owners where owner != HealthRegistry.node { _ = try await subsystems.find(owner) }
@@ -213,6 +193,11 @@ extension NodeController {
       for event in report.events { events.append(event) }
       return Empty()
     }
+    addEventTopic(to: &router)
+  }
+
+  /// Controllers and the monitor follow the same stream.
+  private func addEventTopic(to router: inout RPCRouter) {
     router.onTopic(EventMethods.topic) { [events] _, query, sink in
       let filter = try EventFilter(query)
       let stream = try await Blocking.run { try events.stream(filter) }

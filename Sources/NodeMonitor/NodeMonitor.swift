@@ -52,12 +52,37 @@ public final class NodeMonitor: Sendable {
       await SinkSupervisor(path: instance.monitorSocket, group: MultiThreadedEventLoopGroup.singleton, logger: logger)
         .run()
     }
+    let naming = serveNames(given)
     let watchdog = Task { [manager, logger] in await Watchdog.run(manager, logger: logger) {} }
     try manager.ready(status: "waiting for checks")
     for await _ in end { break }
     try manager.stopping()
-    for task in [assigning, reporting, watchdog, metrics, sinking] { task.cancel() }
+    for task in [assigning, reporting, watchdog, metrics, sinking, naming] { task.cancel() }
     await scheduler.stop()
+  }
+
+  // MARK: - Names
+
+  /// Returns the task that hears what the names are.
+  private func serveNames(_ given: ListenDescriptors) -> Task<Void, Never> {
+    let server = NameServer(group: MultiThreadedEventLoopGroup.singleton, logger: logger)
+    let follower = TopicFollower(path: instance.monitorSocket, logger: logger)
+    return Task { [logger] in
+      var waiting = given["dns"]
+      var waitingStreams = given["dns-tcp"]
+      let streams = NameStreams(server: server, group: MultiThreadedEventLoopGroup.singleton)
+      for await names in follower.follow(NameMethods.assignments, Empty()) {
+        server.assign(names)
+        // Queries wait in the socket until there is something to answer them with.
+        let (socket, listener) = (waiting.take(), waitingStreams.take())
+        do {
+          if let socket { try await server.start(try socket.duplicate()) }
+          if let listener { try await streams.start(try listener.duplicate()) }
+        } catch {
+          logger.error("cannot answer for names", metadata: ["error": "\(error)"])
+        }
+      }
+    }
   }
 
   // MARK: - Metrics
@@ -97,6 +122,7 @@ public final class NodeMonitor: Sendable {
       var router = RPCRouter(
         title: APIDocument.metrics.title, summary: APIDocument.metrics.summary, version: AgentVersion.current)
       MetricsService(engine: engine).add(to: &router)
+      addProbing(to: &router, NetworkProbe(group: group))
       try await RPCServer(router: router, policy: RolePolicy(), logger: logger).start(try socket.duplicate())
     }
     let follower = TopicFollower(path: path, logger: logger)
@@ -110,6 +136,24 @@ public final class NodeMonitor: Sendable {
           }
         }
       }
+    }
+  }
+
+  /// Checks inside containers.
+  private func addProbing(to router: inout RPCRouter, _ probe: NetworkProbe) {
+    router.onStream(ProbeMethods.open) { [logger] _, _ in
+      (
+        Empty(),
+        { socket in
+          do {
+            let own = SharedDescriptor(try Descriptor.copy(of: socket.descriptor))
+            let session = ProbeSession(socket: own, probe: probe)
+            try NamedThread.start("probes") { session.serve() }
+          } catch {
+            logger.error("cannot make checks for containers", metadata: ["error": "\(error)"])
+          }
+        }
+      )
     }
   }
 

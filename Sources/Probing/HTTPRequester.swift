@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
+import LinuxKernel
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -20,6 +21,21 @@ public struct HTTPRequester: Sendable {
   /// - Parameter timeout: milliseconds for all of it.
   public func send(_ request: HTTPProbe, body: [UInt8], timeout: Int64) async throws -> HTTPAnswer {
     try await self.request(request, try HTTPTarget(request.url), .now() + .milliseconds(timeout), body: body)
+  }
+
+  /// The host, without brackets, and port of a request's URL; `nil` when that is none.
+  public static func server(of request: HTTPProbe) -> (host: String, port: Int)? {
+    guard let target = try? HTTPTarget(request.url) else { return nil }
+    return (target.host, target.port)
+  }
+
+  /// The same over a connection that somebody else has made.
+  func look(_ probe: HTTPProbe, over socket: SharedDescriptor, _ timeout: TimeAmount) async throws -> String {
+    let answer = try await request(probe, try HTTPTarget(probe.url), .now() + timeout) { bootstrap in
+      let copy = try socket.duplicate()
+      return bootstrap.withConnectedSocket(copy.take())
+    }
+    return try Self.judge(answer, probe)
   }
 
   /// Returns words for a good answer.
@@ -64,8 +80,10 @@ public struct HTTPRequester: Sendable {
     return ends.count == 2 ? ends[0] <= status && status <= ends[1] : ends.first == status
   }
 
+  /// - Parameter connect: makes the connection, where that is not by the URL.
   private func request(
-    _ probe: HTTPProbe, _ target: HTTPTarget, _ deadline: NIODeadline, body: [UInt8] = []
+    _ probe: HTTPProbe, _ target: HTTPTarget, _ deadline: NIODeadline, body: [UInt8] = [],
+    by connect: ((ClientBootstrap) throws -> EventLoopFuture<any Channel>)? = nil
   ) async throws -> HTTPAnswer {
     let context = target.isTLS ? try Self.context(probe) : nil
     let promise = group.next().makePromise(of: HTTPAnswer.self)
@@ -93,7 +111,7 @@ public struct HTTPRequester: Sendable {
       }
     let channel: any Channel
     do {
-      channel = try await bootstrap.connect(host: target.host, port: target.port).get()
+      channel = try await (try connect?(bootstrap) ?? bootstrap.connect(host: target.host, port: target.port)).get()
     } catch {
       promise.fail(error)
       throw error

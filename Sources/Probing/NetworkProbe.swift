@@ -33,6 +33,22 @@ public struct NetworkProbe: Sendable {
       milliseconds: Double(Clock.monotonicNanoseconds() - start) / 1e6)
   }
 
+  /// Makes an HTTP check over a connection that was made where the server is, in a network namespace of its own.
+  public func look(_ check: HealthCheck, over socket: SharedDescriptor) async -> (ok: Bool, output: String) {
+    guard case .http(let request) = check.probe else {
+      return (false, "only HTTP is spoken over somebody else's connection")
+    }
+    // Whoever made the connection must not have it authenticated by keys that only this process may read.
+    guard request.authority == nil, request.certificate == nil, request.key == nil else {
+      return (false, "no certificates are used over somebody else's connection")
+    }
+    do {
+      return (true, try await http.look(request, over: socket, .milliseconds(max(1, check.timeout))))
+    } catch {
+      return (false, String(Self.words(error, timeout: check.timeout).prefix(500)))
+    }
+  }
+
   private func look(_ probe: HealthCheck.Probe, _ timeout: TimeAmount) async throws -> String {
     switch probe {
     case .tcp(let address):

@@ -6,8 +6,9 @@ import LinuxKernel
 
 /// Runs probes when they are due, each by itself: a slow one holds nobody up, and is not begun again before it has ended.
 public actor ProbeScheduler {
-  /// Looks once. It keeps the check's timeout itself.
-  public typealias Probe = @Sendable (ProbeAssignment) async -> ProbeResult
+  /// Looks once. It keeps the check's timeout itself; `nil` when it could not look, which says nothing about what it was to
+  /// look at.
+  public typealias Probe = @Sendable (ProbeAssignment) async -> ProbeResult?
 
   private struct Entry {
     var assignment: ProbeAssignment
@@ -91,7 +92,7 @@ public actor ProbeScheduler {
     Task {
       let result = await probe(assignment)
       self.ended(id)
-      report(result)
+      if let result { report(result) }
     }
   }
 

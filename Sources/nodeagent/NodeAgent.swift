@@ -34,5 +34,6 @@ struct NodeAgent: ParsableCommand {
       CommandGroup(name: "Bundles", subcommands: [BundleCommand.self]),
       CommandGroup(name: "Sub-systems", subcommands: [SubsystemCommand.self, HealthCommand.self]),
       CommandGroup(name: "Watching", subcommands: [MetricsCommand.self, Alerts.self, Sinks.self]),
+      CommandGroup(name: "Network", subcommands: [FirewallCommand.self, NetworkCommand.self]),
     ])
 }

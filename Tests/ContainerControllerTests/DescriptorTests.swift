@@ -17,10 +17,11 @@ import Testing
       environment: {LANG: C.UTF-8, EMPTY: ""}
       user: "1000:5"
       directory: /srv//www/
-      resources: {memory: 64MiB, cpu: 0.5, pids: 16, tmpfs: 1MiB, rlimits: {nofile: 64}}
+      resources: {memory: 64MiB, cpu: 0.5, pids: 16, tmpfs: 1MiB, receive: 10Mbit, rlimits: {nofile: 64}}
       capabilities: [NET_BIND_SERVICE]
       endpoints:
         - {name: http, port: 8080, publish: 0}
+        - {name: rtp, protocol: udp, port: 5000-5010, per-source: 5/second}
       mounts:
         - {type: tmpfs, target: /data, size: 2MiB, mode: "1777"}
       network: none
@@ -33,7 +34,11 @@ import Testing
     #expect(descriptor.command == ["/bin/httpd", "-f"])
     #expect(descriptor.user == .init(uid: 1000, gid: 5))
     #expect(descriptor.directory == "/srv/www")
-    #expect(descriptor.resources == Resources(memory: 64 << 20, swap: 0, cpuMilli: 500, pids: 16, tmpfs: 1 << 20))
+    #expect(
+      descriptor.resources
+        == Resources(memory: 64 << 20, swap: 0, cpuMilli: 500, pids: 16, tmpfs: 1 << 20, receiveRate: 1_250_000))
+    let range = descriptor.endpoints[1]
+    #expect(range.port == 5000 && range.count == 11 && range.ratePerSource == PacketRate(count: 5, unit: .second))
     #expect(descriptor.rlimits == ["nofile": 64])
     #expect(descriptor.capabilities == ["CAP_NET_BIND_SERVICE"])
     #expect(descriptor.endpoints.first?.publish == 0)
@@ -50,7 +55,15 @@ import Testing
     ("resources:\n  memory: lots", "bundle.yaml:5: resources.memory: must be a size such as 64MiB"),
     ("user: root", "bundle.yaml:4: user: must be UID or UID:GID"),
     ("network: host", "bundle.yaml:4: network: must be none or private"),
-    ("endpoints:\n  - {name: a, port: 70000}", "bundle.yaml:5: endpoints[0].port: must be a number from 1 to 65535"),
+    ("endpoints:\n  - {name: a, port: 70000}", "bundle.yaml:5: endpoints[0].port: must be a port from 1 to 65535"),
+    ("endpoints:\n  - {name: a, port: 5000-9000}", "bundle.yaml:5: endpoints[0].port: must be a port from 1 to 65535"),
+    ("endpoints:\n  - {name: a, port: 9-8}", "bundle.yaml:5: endpoints[0].port: must be a port from 1 to 65535"),
+    ("endpoints:\n  - {name: a, port: 5-9, publish: 65533}", "endpoints[0].publish: must leave room for 5 ports"),
+    (
+      "endpoints:\n  - {name: a, port: 5, rate: many}", "endpoints[0].rate: must be a number from 1 to 1000000 a second"
+    ),
+    ("resources:\n  receive: 10", "bundle.yaml:5: resources.receive: must be a rate from 8kbit to 16Gbit"),
+    ("resources:\n  send: 1bit", "bundle.yaml:5: resources.send: must be a rate from 8kbit to 16Gbit"),
     ("capabilities: [FLY]", "bundle.yaml:4: capabilities[0]: is no capability"),
     ("mounts:\n  - {target: /proc/x, size: 1MiB}", "bundle.yaml:5: mounts[0].target: must not be / or below /proc"),
     ("mounts:\n  - {target: /a/../proc, size: 1MiB}", "bundle.yaml:5: mounts[0].target: must be an absolute path"),

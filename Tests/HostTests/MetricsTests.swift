@@ -5,6 +5,7 @@ import AgentAPI
 import Glibc
 import JSONRPC
 import LinuxKernel
+import NodeController
 import Testing
 
 /// The metrics as others get them: over HTTP, by JSON-RPC, by the command line.
@@ -107,6 +108,16 @@ import Testing
     #expect(try find("container_memory_working_set_bytes", ["name": "worker"]) ?? 0 > 10_000)
     #expect(try find("container_spec_memory_limit_bytes", ["name": "worker"]) == 67_108_864)
     #expect(try find("container_threads", ["name": "worker"]) ?? 0 >= 2)
+    if try AgentCgroup.layout(try FileSystem.readText("/proc/self/cgroup")).mode == .unified {
+      #expect(
+        try agent.cli(
+          "exec", "worker", "--", "/bin/dd", "if=/dev/zero", "of=/data/file", "bs=1M", "count=4", "conv=fsync"
+        )
+        .code == 0)
+      try agent.eventually("what it wrote to the disk") {
+        try find("container_fs_writes_bytes_total", ["name": "worker"]) ?? 0 >= 4_194_304
+      }
+    }
     try agent.eventually("the sub-system's processor time") {
       try find("nodeagent_subsystem_cpu_seconds_total", ["name": "svc"]) ?? 0 > 0.001
     }
@@ -195,6 +206,45 @@ import Testing
       try Self.curl(agent, "--unix-socket", path, "http://node/metrics").output.contains("node_load1 ")
     }
     #expect(try agent.subsystem("monitor").restarts == 0)
+  }
+
+  @Test func `a changed file is applied by a reload, and by a node controller that finds the monitor running`() throws {
+    let agent = try TestAgent()
+    try Self.ready(agent)
+    let first = agent.subsystemPID("monitor")
+    func write(_ port: Int) throws {
+      try FileSystem.replace(
+        agent.instance.metrics, with: Array("listen: [\"tcp://127.0.0.1:\(port)\"]\n".utf8), mode: 0o644)
+    }
+    func serves(_ port: Int) throws {
+      try agent.eventually("it serves on port \(port)") {
+        try Self.curl(agent, "http://127.0.0.1:\(port)/metrics").output.contains("nodeagent_node_controller_up 1")
+      }
+    }
+    try FileSystem.makeDirectories(agent.instance.configuration, mode: 0o755)
+    try write(9803)
+    let plan = try agent.cli("subsystem", "reload", "--dry-run").output
+    #expect(plan.contains("monitor") && plan.contains("metrics.yaml has changed"), "\(plan)")
+    #expect(agent.subsystemPID("monitor") == first)
+    #expect(try agent.cli("subsystem", "reload").code == 0)
+    try serves(9803)
+    let second = agent.subsystemPID("monitor")
+    #expect(second != first)
+    // Nothing has changed: nothing is started again.
+    let nothing = try agent.cli("subsystem", "reload").output
+    #expect(!nothing.contains("metrics.yaml"), "\(nothing)")
+    try agent.killNodeController()
+    try agent.startDaemon()
+    #expect(agent.subsystemPID("monitor") == second)
+    try agent.killNodeController()
+    try write(9804)
+    try agent.startDaemon()
+    try serves(9804)
+    #expect(agent.subsystemPID("monitor") != second)
+    try FileSystem.replace(agent.instance.metrics, with: Array("listen: 9100\n".utf8), mode: 0o644)
+    let refused = try agent.cli("subsystem", "reload")
+    #expect(refused.code != 0 && refused.error.contains("metrics.yaml:1"), "\(refused)")
+    try serves(9804)
   }
 
   @Test func `its file says where it listens; an error there is told and keeps nothing from starting`() throws {

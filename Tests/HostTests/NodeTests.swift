@@ -60,4 +60,39 @@ import Testing
       #expect(status.identity.machineID != machine)
     }
   }
+
+  @Test func `events that a full disk takes none of are counted, and the next one that fits tells so`() throws {
+    let agent = try TestAgent()
+    agent.endDaemon(keepContainers: true)
+    let directory = agent.instance.events
+    #expect(try Command.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=0750", "none", directory]).code == 0)
+    defer { _ = try? Command.run(["umount", directory]) }
+    try agent.startDaemon()
+    let follower = try agent.node()
+    _ = try follower.subscribe(EventMethods.topic, .init(kinds: ["node"]))
+    _ = try Command.run(["sh", "-c", "dd if=/dev/zero of=\(directory)/fill bs=1k count=64 2>/dev/null; true"])
+    for number in 0..<200 {
+      #expect(try agent.cli("node", "mark-unavailable", "--reason", "full-\(number)").code == 0)
+      #expect(try agent.cli("node", "mark-available").code == 0)
+      // What is left of the last block takes some.
+      if try agent.call(EventMethods.list, .init(), node: true).allSatisfy({ $0.cause != "full-\(number)" }) { break }
+    }
+    let held = try agent.call(EventMethods.list, .init(), node: true)
+    // Those who follow are told all the same.
+    #expect(try agent.cli("node", "mark-unavailable", "--reason", "followed").code == 0)
+    while case .event(let event)? = try follower.next(AgentEvent.self) { if event.cause == "followed" { break } }
+    try FileSystem.remove("\(directory)/fill")
+    #expect(try agent.cli("node", "mark-available").code == 0)
+    let after = try agent.call(EventMethods.list, .init(), node: true)
+    #expect(Array(after.prefix(held.count)) == held)
+    let lost = try #require(after.last)
+    #expect(lost.event == "lost" && lost.severity == .error, "\(after.suffix(3))")
+    // What is missing in between is as many as it says.
+    let missing = after.last!.sequence - UInt64(after.count)
+    #expect(lost.cause == "\(missing) events could not be written to the disk", "\(lost) \(after.count)")
+    try agent.killNodeController()
+    try agent.startDaemon()
+    #expect(try agent.call(EventMethods.list, .init(), node: true).starts(with: after))
+    agent.endDaemon(keepContainers: false)
+  }
 }

@@ -68,6 +68,11 @@ import Testing
       - {name: far, syslog: "tcp://127.0.0.1:5515", severity: warning}
       - {name: local, syslog: "unix://\(agent.root)/log.sock"}
       """)
+    // A datagram to nobody is lost.
+    try agent.eventually("the servers listen") {
+      let sockets = try agent.inside(["ss", "-lntuH"]).output
+      return sockets.contains(":5514") && sockets.contains(":5515") && FileSystem.exists("\(agent.root)/log.sock")
+    }
     #expect(try agent.cli("node", "mark-unavailable", "--reason", "a test").code == 0)
     #expect(try agent.cli("node", "mark-available").code == 0)
     for (file, text) in [
@@ -85,6 +90,9 @@ import Testing
       Self.received(agent, "tcp.log").contains("subsystem bad failed")
     }
     #expect(!Self.received(agent, "tcp.log").contains("event=\"available\""))
+    let views = try agent.call(EventSinkMethods.list, node: true)
+    // Tokens often stand in the path.
+    #expect(views.contains { $0.address == "http://127.0.0.1:8091" }, "\(views)")
     let shown = try agent.cli("sinks")
     #expect(shown.code == 0 && shown.output.contains("webhook") && shown.output.contains("working"), "\(shown)")
   }

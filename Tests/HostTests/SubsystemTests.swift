@@ -139,6 +139,30 @@ import Testing
     #expect(status.output.contains("last words"))
   }
 
+  @Test(arguments: TestBackend.available) func `the next node controller goes on with what waits, and only with that`(
+    backend: TestBackend
+  ) throws {
+    let agent = try TestAgent(backend)
+    // One that was given up, one that never came to run, and one that is to be started again later.
+    try agent.unit("dies", "command: [/bin/false]\nstart: demand\nrestart: {policy: always, delay: 10ms, burst: 1}")
+    try agent.unit("bad", "command: [/nonexistent/program]\nstart: demand\nrestart: never")
+    try agent.unit("waits", "command: [/bin/false]\nstart: demand\nrestart: {policy: always, delay: 30s}")
+    #expect(try agent.cli("subsystem", "reload").code == 0)
+    for name in ["dies", "bad", "waits"] { _ = try agent.cli("subsystem", "start", name) }
+    try agent.eventually("it is given up") { try agent.subsystem("dies").state == .failed }
+    try agent.eventually("it waits") { try agent.subsystem("waits").state == .backoff }
+    let last = try agent.call(EventMethods.list, .init(), node: true).last?.sequence ?? 0
+    try agent.killNodeController()
+    try agent.startDaemon()
+    try agent.eventually("it was started again, and waits again") { try agent.subsystem("waits").state == .backoff }
+    for name in ["dies", "bad"] { #expect(try agent.subsystem(name).state == .stopped) }
+    let events = try agent.call(EventMethods.list, .init(), node: true).filter {
+      $0.sequence > last && $0.kind == "subsystem"
+    }
+    #expect(!events.contains { ["dies", "bad"].contains($0.name) }, "\(events)")
+    #expect(!events.contains { $0.name == "waits" && $0.event == "ended" }, "\(events)")
+  }
+
   @Test(
     arguments: TestBackend.available,
     [

@@ -29,7 +29,7 @@ final class TestAgent {
   private var groups: [String] = []
   private var isDown = false
   let backend: TestBackend
-  private let programs: String
+  let programs: String
 
   /// - Parameter programs: where the programs under test are; only those of a debug build have fault points.
   init(_ backend: TestBackend = .builtIn, programs: String = Host.programs) throws {
@@ -117,6 +117,21 @@ final class TestAgent {
   }
 
   private var namespaceHolder: SpawnedProcess?
+
+  /// Joins this agent's network with another's by a link; each has its end under the same name.
+  func link(to other: TestAgent, name: String, near: [String], far: [String]) throws {
+    let peer = "\(other.namespaceHolder?.pidfd.pid ?? 0)"
+    let made = try inside(["ip", "link", "add", name, "type", "veth", "peer", "name", name, "netns", peer])
+    guard made.code == 0 else { throw Command.Failure(description: "\(made)") }
+    for (agent, addresses) in [(self, near), (other, far)] {
+      for address in addresses {
+        let added = try agent.inside(
+          ["ip", "addr", "add", address, "dev", name] + (address.contains(":") ? ["nodad"] : []))
+        guard added.code == 0 else { throw Command.Failure(description: "\(added)") }
+      }
+      _ = try agent.inside(["ip", "link", "set", name, "up"])
+    }
+  }
 
   private func makeNamespace() throws {
     var request = SpawnRequest(
@@ -210,6 +225,10 @@ final class TestAgent {
 
   /// Runs a verb of the command line, inside the agent's network namespace.
   func cli(_ arguments: String..., input: String = "", seconds: Int32 = 60) throws -> Command {
+    try cliList(arguments, input: input, seconds: seconds)
+  }
+
+  func cliList(_ arguments: [String], input: String = "", seconds: Int32 = 60) throws -> Command {
     try inside(["\(programs)/nodeagent"] + arguments, input: input, seconds: seconds)
   }
 
@@ -268,7 +287,8 @@ final class TestAgent {
       guard Clock.monotonicNanoseconds() < deadline else {
         throw Command.Failure(description: "\(what) did not come about within \(seconds) s\n\(log.suffix(3000))")
       }
-      usleep(5000)
+      // Where everything takes longer, asking often is what takes the time.
+      usleep(useconds_t(5000 * Host.patience * Host.patience))
     }
   }
 

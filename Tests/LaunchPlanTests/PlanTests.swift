@@ -51,7 +51,8 @@ import Testing
   @Test(arguments: [
     HarnessEvent.started, .ready, .statusText("x"), .exited(.exited(3)), .exited(.signaled(9, coreDumped: true)),
     .execStarted(id: 7), .execFailed(id: 7, stage: "s", errno: 2), .execExited(id: 7, .exited(0)),
-    .status(started: true, ready: false), .failed(stage: "mounting", error: .init(call: "c", object: "o", errno: 1)),
+    .status(started: true, ready: false), .connected(id: 7), .modified(id: 7, -3), .lookFailed(id: 7, errno: 111),
+    .failed(stage: "mounting", error: .init(call: "c", object: "o", errno: 1)),
   ])
   func `an event survives its encoding`(event: HarnessEvent) throws {
     #expect(try HarnessEvent(decoding: event.encoded()) == event)
@@ -59,6 +60,7 @@ import Testing
 
   @Test(arguments: [
     HarnessRequest.signal(15, everyone: true), .exec(id: 1, plan.workload), .signalExec(id: 1, 9), .status,
+    .connect(id: 1, "tcp://[::1]:80"), .modified(id: 1, "/x"),
     .launch(plan),
   ])
   func `a request survives its encoding`(request: HarnessRequest) throws {

@@ -78,3 +78,25 @@ import Testing
     #expect(error?.object.contains("/p/base/web/pids.max") == true)
   }
 }
+
+@Suite struct CgroupUsageTests {
+  @Test(
+    arguments: [
+      ("", [0, 0, 0, 0]),
+      (
+        "8:0 rbytes=4096 wbytes=1 rios=1 wios=2 dbytes=0 dios=0\n253:0 rbytes=1 wbytes=2 rios=3 wios=4\n",
+        [4097, 3, 4, 6]
+      ),
+      ("8:0 \n nonsense rbytes=x wbytes= =5 rios=18446744073709551616\n", [0, 0, 0, 0]),
+    ] as [(String, [UInt64])])
+  func `the figures of all disks are added up`(text: String, sums: [UInt64]) throws {
+    let parent = "/tmp/nodeagent-cgroup-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+    try FileSystem.makeDirectories("\(parent)/base/one", mode: 0o755)
+    defer { try? FileSystem.removeTree(parent) }
+    let cgroups = UnifiedCgroups(parent: parent, base: "base", kernel: LiveKernel())
+    #expect(cgroups.usage(of: "one").readBytes == nil)
+    try FileSystem.replace("\(parent)/base/one/io.stat", with: Array(text.utf8), mode: 0o644)
+    let usage = cgroups.usage(of: "one")
+    #expect([usage.readBytes, usage.writtenBytes, usage.reads, usage.writes] == sums.map { $0 })
+  }
+}

@@ -97,18 +97,41 @@ import Testing
     #expect(table.value("f") == 4)
   }
 
-  @Test func `series that have been gone for long give their places to others`() {
+  @Test func `series that are gone from the history give their places to others`() throws {
     var table = SeriesTable()
+    var history = MetricHistory()
     let family = table.family("f", "F.", labels: ["n"])
-    for scrape in 0..<3000 {
+    for row in 0..<3000 {
+      table.begin()
+      table.label(row)
+      table.set(family, Double(row))
+      table.clearLabels()
+      history.append(table, at: Double(row) * 15)
+      table.recorded(history.added, keeping: history.firstKept)
+      // No value that the history has is somebody else's.
+      let places = table.live("f")
+      #expect(history.values(of: places).map { $0.map(\.value) } == [[Double(row)]])
+    }
+    #expect(table.series.count < 1000)
+    #expect(table.value("f", "2999") == 2999)
+    #expect(table.liveCount == 1)
+  }
+
+  @Test func `many scrapes between two rows give no place away`() {
+    var table = SeriesTable()
+    var history = MetricHistory()
+    let family = table.family("f", "F.", labels: ["n"])
+    for scrape in 0..<1000 {
       table.begin()
       table.label(scrape)
       table.set(family, 1)
       table.clearLabels()
+      if scrape % 300 == 0 {
+        history.append(table, at: Double(scrape))
+        table.recorded(history.added, keeping: history.firstKept)
+      }
     }
-    #expect(table.series.count < 1000)
-    #expect(table.value("f", "2999") == 1)
-    #expect(table.liveCount == 1)
+    #expect(table.series.count == 1000)
   }
 
   @Test func `more series than there can be are left out and counted`() {

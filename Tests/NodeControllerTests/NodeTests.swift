@@ -20,10 +20,13 @@ import Testing
   }
 }
 
-@Suite struct IPv4PoolTests {
+@Suite struct NetworkPoolTests {
+  private static let pool = NetworkPool(
+    ipv4: NetworkPool.standard(2), ipv6: IPNetwork("fd00:1:2:3::/64"), number: 2)
+
   @Test(arguments: [(1, "10.130.0.2"), (254, "10.130.0.255"), (255, "10.130.1.0"), (1023, "10.130.4.0")])
   func `each slot has an address`(slot: Int, address: String) {
-    #expect(IPv4Pool(second: 130).address(slot: slot) == address)
+    #expect(Self.pool.address(slot: slot) == address)
   }
 
   private static let header = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
@@ -39,7 +42,7 @@ import Testing
     ("nonsense", false),
   ])
   func `a route into the pool is seen`(line: String, expected: Bool) {
-    #expect(IPv4Pool(second: 130).overlaps(routeTable: Self.header + line + "\n") == expected)
+    #expect(NetworkPool.overlaps(Self.pool.ipv4, routeTable: Self.header + line + "\n") == expected)
   }
 }
 

@@ -31,18 +31,22 @@ public struct BundleDescriptor: Codable, Sendable, Hashable {
   }
 
   public struct Endpoint: Codable, Sendable, Hashable {
-    public enum Proto: String, Sendable, Hashable, SchemaEnumeration { case tcp, udp }
-    public enum Scope: String, Sendable, Hashable, SchemaEnumeration {
-      /// Only containers and programs of this node.
-      case node
-    }
+    public typealias Proto = TransportProtocol
+    public typealias Scope = EndpointScope
     public var name: String
     public var proto: Proto
     public var port: UInt16
     public var scope: Scope
     /// The port on the node; 0 lets the node choose, missing does not publish it.
     public var publish: UInt16?
-    public init(name: String, proto: Proto, port: UInt16, scope: Scope, publish: UInt16?) {
+    /// Ports in a row from `port` on; `nil`: one.
+    public var count: UInt16?
+    /// New connections at the node's port, of everybody together and of each source; those beyond are dropped.
+    public var rate: PacketRate?
+    public var ratePerSource: PacketRate?
+    public static let mostPorts = 1024
+    public init(name: String, proto: Proto, port: UInt16, scope: Scope, publish: UInt16?, count: UInt16? = nil) {
+      self.count = count
       self.name = name
       self.proto = proto
       self.port = port
@@ -50,7 +54,7 @@ public struct BundleDescriptor: Codable, Sendable, Hashable {
       self.publish = publish
     }
     enum CodingKeys: String, CodingKey {
-      case name, port, scope, publish
+      case name, port, scope, publish, count, rate, ratePerSource
       case proto = "protocol"
     }
   }
@@ -107,6 +111,8 @@ public struct BundleDescriptor: Codable, Sendable, Hashable {
   public var restart: RestartPolicy
   public var stop: Stop
   public var log: Log
+  /// `nil` in records of versions without checks.
+  public var checks: [HealthCheck]?
 
   public init(name: String, version: String, command: [String]) {
     self.name = name

@@ -19,6 +19,8 @@ public struct ContainerSpec: Codable, Sendable, Hashable, SchemaDocumented {
   public var network: NetworkMode?
   /// Host ports for endpoints of the bundle, by endpoint name; 0 lets the node choose.
   public var publish: [String: UInt16]?
+  /// Containers that this one and they reach at all ports, by name.
+  public var links: [String]?
 
   public init(
     name: String, bundle: String, command: [String]? = nil, environment: [String: String]? = nil,
@@ -42,6 +44,7 @@ public struct ContainerSpec: Codable, Sendable, Hashable, SchemaDocumented {
     "environment": "added to the bundle's environment",
     "resources": "replaces single limits of the bundle",
     "publish": "host ports by endpoint name; 0 lets the node choose",
+    "links": "containers that exist; this one and they reach each other at all ports, by name",
   ]
 
   /// Why a name cannot be one, or `nil`.
@@ -71,11 +74,16 @@ public struct Resources: Codable, Sendable, Hashable, SchemaDocumented {
   public var pids: UInt64?
   /// Bytes that `/tmp`, `/run` and `/dev/shm` may hold together, counted as memory too.
   public var tmpfs: UInt64?
+  /// Bytes a second over its network.
+  public var receiveRate: UInt64?
+  public var sendRate: UInt64?
 
   public init(
     memory: UInt64? = nil, swap: UInt64? = nil, cpuMilli: UInt64? = nil, cpuWeight: UInt64? = nil,
-    pids: UInt64? = nil, tmpfs: UInt64? = nil
+    pids: UInt64? = nil, tmpfs: UInt64? = nil, receiveRate: UInt64? = nil, sendRate: UInt64? = nil
   ) {
+    self.receiveRate = receiveRate
+    self.sendRate = sendRate
     self.memory = memory
     self.swap = swap
     self.cpuMilli = cpuMilli
@@ -88,7 +96,12 @@ public struct Resources: Codable, Sendable, Hashable, SchemaDocumented {
   public func replaced(by other: Resources?) -> Resources {
     Resources(
       memory: other?.memory ?? memory, swap: other?.swap ?? swap, cpuMilli: other?.cpuMilli ?? cpuMilli,
-      cpuWeight: other?.cpuWeight ?? cpuWeight, pids: other?.pids ?? pids, tmpfs: other?.tmpfs ?? tmpfs)
+      cpuWeight: other?.cpuWeight ?? cpuWeight, pids: other?.pids ?? pids, tmpfs: other?.tmpfs ?? tmpfs,
+      receiveRate: other?.receiveRate ?? receiveRate, sendRate: other?.sendRate ?? sendRate)
+  }
+
+  public var bandwidth: BandwidthLimits? {
+    receiveRate == nil && sendRate == nil ? nil : BandwidthLimits(receive: receiveRate, send: sendRate)
   }
 
   public static let memberSummaries = [
@@ -96,6 +109,7 @@ public struct Resources: Codable, Sendable, Hashable, SchemaDocumented {
     "cpuMilli": "thousandths of a processor", "cpuWeight": "share under contention, 1 to 10000, usually 100",
     "pids": "processes and threads",
     "tmpfs": "bytes that each of /tmp, /run and /dev/shm may hold; they count as memory too",
+    "receiveRate": "bytes a second over its network", "sendRate": "bytes a second over its network",
   ]
 }
 

@@ -19,11 +19,14 @@ public struct ContainerView: Codable, Sendable, Hashable, SchemaDocumented {
   public var exitSignal: Int32?
   public var outOfMemory: Bool
   public var statusText: String?
+  /// The worst of its checks; `nil` where it has none.
+  public var health: HealthState?
   /// PID 1 of the container as the host numbers it.
   public var pid: Int32?
   /// First host uid of its range of 65536.
   public var firstUID: UInt32
   public var address: String?
+  public var address6: String?
   public var restarts: Int
   public var endpoints: [EndpointView]
   public var cpuPercent: Double?
@@ -46,7 +49,8 @@ public struct ContainerView: Codable, Sendable, Hashable, SchemaDocumented {
     "reason": "why it failed", "created": "RFC 3339", "started": "RFC 3339, of the last start",
     "finished": "RFC 3339, of the last end", "exitSignal": "the signal that ended it",
     "outOfMemory": "true when the kernel ended a process of it at the memory limit",
-    "statusText": "the workload's own STATUS= (sd_notify)", "pid": "PID 1 of the container as the host numbers it",
+    "health": "the worst of its checks", "statusText": "the workload's own STATUS= (sd_notify)",
+    "pid": "PID 1 of the container as the host numbers it",
     "firstUID": "the host uid that is 0 inside; 65536 follow", "restarts": "restarts by the restart policy",
     "cpuPercent": "of one processor, since the call before", "memory": "bytes without reclaimable page cache",
   ]
@@ -62,10 +66,14 @@ public struct EndpointView: Codable, Sendable, Hashable {
   /// On the node; missing while it is not published.
   public var hostAddress: String?
   public var hostPort: UInt16?
+  /// Ports in a row, from `port` and `hostPort` on; missing for one.
+  public var count: UInt16?
 
   public init(
-    name: String, proto: String, port: UInt16, scope: String, hostAddress: String? = nil, hostPort: UInt16? = nil
+    name: String, proto: String, port: UInt16, scope: String, hostAddress: String? = nil, hostPort: UInt16? = nil,
+    count: UInt16? = nil
   ) {
+    self.count = count
     self.name = name
     self.proto = proto
     self.port = port
@@ -75,7 +83,7 @@ public struct EndpointView: Codable, Sendable, Hashable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case name, port, scope, hostAddress, hostPort
+    case name, port, scope, hostAddress, hostPort, count
     case proto = "protocol"
   }
 }
@@ -133,6 +141,8 @@ public struct Usage: Codable, Sendable, Hashable, SchemaDocumented {
   public var memoryAnonymous: UInt64?
   public var memoryFile: UInt64?
   public var memoryKernel: UInt64?
+  public var readBytes: UInt64?
+  public var writtenBytes: UInt64?
   public var oomKills: UInt64?
   public var pids: UInt64?
   public var pidsLimit: UInt64?
@@ -155,6 +165,8 @@ public struct Usage: Codable, Sendable, Hashable, SchemaDocumented {
     memoryAnonymous = usage.memoryAnonymous
     memoryFile = usage.memoryFile
     memoryKernel = usage.memoryKernel
+    readBytes = usage.readBytes
+    writtenBytes = usage.writtenBytes
     oomKills = usage.oomKills
     pids = usage.pids
     pidsLimit = usage.pidsLimit
@@ -163,6 +175,8 @@ public struct Usage: Codable, Sendable, Hashable, SchemaDocumented {
 
   public static let memberSummaries = [
     "memory": "bytes without reclaimable page cache (the working set)", "memoryTotal": "bytes with it",
+    "networkReceivedBytes": "over its interface, since the start", "networkSentBytes": "likewise",
+    "readBytes": "from disks; with the unified cgroup hierarchy", "writtenBytes": "to disks, likewise",
     "oomKills": "processes that the kernel ended at the memory limit",
     "pidsRefused": "forks that failed at the limit",
   ]

@@ -82,6 +82,12 @@ public struct HTTPProbe: Codable, Sendable, Hashable {
   /// The server's certificate is not checked.
   public var insecure: Bool
 
+  /// The URL without its path and query, in which tokens may stand.
+  public var server: String {
+    let start = url.firstRange(of: "://")?.upperBound ?? url.startIndex
+    return String(url[..<(url[start...].firstIndex { "/?#".contains($0) } ?? url.endIndex)])
+  }
+
   public init(url: String) {
     self.url = url
     method = "GET"

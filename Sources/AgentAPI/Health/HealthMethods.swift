@@ -43,7 +43,7 @@ public enum HealthMethods {
   public struct Query: Codable, Sendable, Hashable, SchemaDocumented {
     public var owners: [String]?
     public init(owners: [String]? = nil) { self.owners = owners }
-    public static let memberSummaries = ["owners": "only of these sub-systems, or of node"]
+    public static let memberSummaries = ["owners": "only of these sub-systems or containers, or of node"]
   }
 
   public struct Maintenance: Codable, Sendable, Hashable, SchemaDocumented {
@@ -54,7 +54,7 @@ public enum HealthMethods {
       self.on = on
     }
     public static let memberSummaries = [
-      "owners": "sub-systems, or node", "on": "true: they are not checked until it is false again",
+      "owners": "sub-systems or containers, or node", "on": "true: they are not checked until it is false again",
     ]
   }
 
@@ -74,10 +74,18 @@ public enum HealthMethods {
     }
   }
 
+  public struct Mirror: Codable, Sendable, Hashable {
+    public var checks: [MetricSources.Check]
+    public init(checks: [MetricSources.Check]) { self.checks = checks }
+  }
+
+  public static let mirror = Method<Mirror, Empty>(
+    "health.mirror", role: .containerController, "Tells the node how the containers' checks are, for its metrics.")
   public static let list = Method<Query, [HealthView]>(
     "health.list", role: .observer, "The health checks as they are now, with their last changes.")
   public static let maintenance = Method<Maintenance, Empty>(
-    "health.maintenance", role: .admin, "Begins or ends the maintenance of sub-systems: nothing is checked meanwhile.",
+    "health.maintenance", role: .admin,
+    "Begins or ends the maintenance of sub-systems or containers: nothing is checked meanwhile.",
     errors: [.notFound])
   public static let assignments = Method<Empty, Assignments>(
     "health.assignments", kind: .topic, role: .monitor, "The checks of the monitor, again whenever they change.")

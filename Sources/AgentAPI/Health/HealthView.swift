@@ -11,6 +11,11 @@ public enum HealthState: String, Sendable, Hashable, SchemaEnumeration {
   case healthy, unhealthy
   /// It is not checked, because somebody works on it.
   case maintenance
+
+  /// What is to be said of something that has several checks; `nil` where there is none.
+  public static func worst(_ states: [HealthState]) -> HealthState? {
+    [HealthState.unhealthy, .pending, .maintenance, .healthy, .idle].first { states.contains($0) }
+  }
 }
 
 /// One check as it is now.
@@ -26,7 +31,10 @@ public struct HealthView: Codable, Sendable, Hashable, SchemaDocumented {
     }
   }
 
-  /// The sub-system, or `node`.
+  public enum OwnerKind: String, Sendable, Hashable, SchemaEnumeration { case subsystem, container, node }
+
+  public var ownerKind: OwnerKind
+  /// The sub-system's or container's name, or `node`.
   public var owner: String
   public var name: String
   public var kind: String
@@ -44,9 +52,11 @@ public struct HealthView: Codable, Sendable, Hashable, SchemaDocumented {
   public var history: [Change]
 
   public init(
-    owner: String, name: String, kind: String, state: HealthState, since: String, failures: Int, output: String?,
+    ownerKind: OwnerKind, owner: String, name: String, kind: String, state: HealthState, since: String, failures: Int,
+    output: String?,
     checked: String?, milliseconds: Double?, remedy: String?, interval: Int64, history: [Change]
   ) {
+    self.ownerKind = ownerKind
     self.owner = owner
     self.name = name
     self.kind = kind
@@ -62,7 +72,7 @@ public struct HealthView: Codable, Sendable, Hashable, SchemaDocumented {
   }
 
   public static let memberSummaries = [
-    "owner": "the sub-system, or node", "since": "RFC 3339", "failures": "in a row",
+    "owner": "the sub-system's or container's name, or node", "since": "RFC 3339", "failures": "in a row",
     "output": "the last result in words",
     "checked": "when it was last looked at; RFC 3339", "milliseconds": "how long that took",
     "remedy": "what is being done about it", "interval": "milliseconds", "history": "the last changes, oldest first",

@@ -38,11 +38,40 @@ public enum HostMethods {
     public var port: UInt16
     /// 0 lets the node choose.
     public var hostPort: UInt16
-    public init(name: String, proto: BundleDescriptor.Endpoint.Proto, port: UInt16, hostPort: UInt16) {
+    /// `nil`, in records of versions without scopes: ``EndpointScope/node``.
+    public var scope: EndpointScope?
+    /// Ports in a row from `port` and `hostPort` on; `nil`: one.
+    public var count: UInt16?
+    /// New connections that it takes, of everybody together and of each source.
+    public var rate: PacketRate?
+    public var ratePerSource: PacketRate?
+    public init(
+      name: String, proto: BundleDescriptor.Endpoint.Proto, port: UInt16, hostPort: UInt16, scope: EndpointScope,
+      count: UInt16? = nil
+    ) {
+      self.scope = scope
+      self.count = count
       self.name = name
       self.proto = proto
       self.port = port
       self.hostPort = hostPort
+    }
+  }
+
+  /// What a container serves, published or not.
+  public struct Served: Codable, Sendable, Hashable {
+    public var name: String
+    public var proto: TransportProtocol
+    public var port: UInt16
+    /// Ports in a row; `nil`: one.
+    public var count: UInt16?
+    public var scope: EndpointScope
+    public init(name: String, proto: TransportProtocol, port: UInt16, count: UInt16?, scope: EndpointScope) {
+      self.name = name
+      self.proto = proto
+      self.port = port
+      self.count = count
+      self.scope = scope
     }
   }
 
@@ -54,9 +83,17 @@ public enum HostMethods {
     public var limits: CgroupLimits
     public var network: NetworkMode
     public var publish: [Publication]
+    /// Containers that it may talk to.
+    public var links: [String]?
+    public var served: [Served]?
+    public var bandwidth: BandwidthLimits?
     public init(
-      name: String, template: String, limits: CgroupLimits, network: NetworkMode, publish: [Publication]
+      name: String, template: String, limits: CgroupLimits, network: NetworkMode, publish: [Publication],
+      links: [String]? = nil, served: [Served]? = nil, bandwidth: BandwidthLimits? = nil
     ) {
+      self.links = links
+      self.served = served
+      self.bandwidth = bandwidth
       self.name = name
       self.template = template
       self.limits = limits
@@ -69,11 +106,25 @@ public enum HostMethods {
   /// enters its group.
   public struct Launched: Codable, Sendable, Hashable {
     public var address: String?
+    public var address6: String?
     public var publications: [Publication]
     public var cgroups: [String]
     /// The AppArmor profile of the container's programs, where one is loaded.
     public var profile: String?
-    public init(address: String?, publications: [Publication], cgroups: [String], profile: String?) {
+    /// Where it asks for names.
+    public var gateway: String?
+    /// The host's end of its network interface.
+    public var interface: String?
+    /// The addresses of the containers that it is linked to.
+    public var linked: [String: [String]]?
+    public init(
+      address: String?, address6: String? = nil, publications: [Publication], cgroups: [String], profile: String?,
+      gateway: String? = nil, interface: String? = nil, linked: [String: [String]]? = nil
+    ) {
+      self.address6 = address6
+      self.gateway = gateway
+      self.interface = interface
+      self.linked = linked
       self.profile = profile
       self.address = address
       self.publications = publications

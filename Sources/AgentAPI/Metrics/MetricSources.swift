@@ -28,6 +28,8 @@ public struct MetricSources: Codable, Sendable, Hashable {
     public var interface: String?
     public var pid: Int32
     public var usage: CgroupUsage
+    /// What its endpoints have moved.
+    public var endpoints: [NetworkMethods.Endpoint]?
     public init(name: String, id: String, interface: String?, pid: Int32, usage: CgroupUsage) {
       self.name = name
       self.id = id

@@ -95,7 +95,12 @@ public struct SubsystemSpec: Codable, Sendable, Hashable {
     /// Names or numbers.
     public var user: String?
     public var group: String?
-    public init(name: String, listen: String, mode: UInt32 = 0o600, user: String? = nil, group: String? = nil) {
+    /// The address need not be the node's yet (ip(7), `IP_FREEBIND`).
+    public var early: Bool?
+    public init(
+      name: String, listen: String, mode: UInt32 = 0o600, user: String? = nil, group: String? = nil, early: Bool? = nil
+    ) {
+      self.early = early
       self.name = name
       self.listen = listen
       self.mode = mode

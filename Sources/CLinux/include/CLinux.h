@@ -294,7 +294,7 @@ struct cl_poll {
 int cl_poll(struct cl_poll *entries, size_t count, int milliseconds);
 /* epoll(7), one-shot: a descriptor is reported once as readable or ended, by its id, until it is armed again. */
 int cl_epoll_create(void);
-int cl_epoll_arm(int epoll, int fd, uint64_t id);
+int cl_epoll_arm(int epoll, int fd, uint64_t id, bool writing);
 int cl_epoll_remove(int epoll, int fd);
 /* Waits without limit; stores up to `capacity` ids and returns how many. */
 int cl_epoll_wait(int epoll, uint64_t *ids, size_t capacity);
@@ -302,5 +302,12 @@ int cl_epoll_wait(int epoll, uint64_t *ids, size_t capacity);
 int cl_signal_descriptor(const int *signals, size_t count);
 /* The next signal of a signalfd and its sender; 0 when there is none. */
 int cl_next_signal(int fd, int *sender);
+
+/* A netlink socket that hears one multicast group (netlink(7)). */
+int cl_netlink_listen(int protocol, unsigned group);
+
+/* The calling thread's name, at most 15 bytes (prctl(2), PR_SET_NAME). */
+void cl_thread_name(char name[16]);
+void cl_set_thread_name(const char *name);
 
 #endif

@@ -4,6 +4,7 @@
 import AgentAPI
 import Configuration
 import Glibc
+import HealthChecks
 import LinuxKernel
 
 /// Reads `bundle.yaml` into a ``BundleDescriptor``; docs/bundle.md describes the format.
@@ -11,7 +12,7 @@ public enum DescriptorParser {
   public static let fileName = "bundle.yaml"
   static let keys = [
     "name", "version", "command", "environment", "user", "directory", "hostname", "resources", "capabilities",
-    "endpoints", "mounts", "network", "read-only", "readiness", "restart", "stop", "log",
+    "endpoints", "mounts", "network", "read-only", "readiness", "restart", "stop", "log", "checks",
   ]
 
   /// - Throws: ``DescriptorProblem`` with file, line, key, and what is allowed.
@@ -47,6 +48,7 @@ public enum DescriptorParser {
     if let member = members["restart"] { descriptor.restart = try restart(member) }
     if let member = members["stop"] { descriptor.stop = try stop(member) }
     if let member = members["log"] { descriptor.log = try log(member) }
+    if let member = members["checks"] { descriptor.checks = try HealthCheckParser.parse(member, of: .container) }
     return descriptor
   }
 
@@ -79,7 +81,9 @@ public enum DescriptorParser {
 
   private static func resources(_ node: DescriptorNode, _ descriptor: inout BundleDescriptor) throws(DescriptorProblem)
   {
-    let members = try node.members(["memory", "swap", "cpu", "cpu-weight", "pids", "tmpfs", "rlimits"])
+    let members = try node.members([
+      "memory", "swap", "cpu", "cpu-weight", "pids", "tmpfs", "rlimits", "receive", "send",
+    ])
     if let member = members["memory"] {
       let memory = try member.bytes()
       guard memory >= 1 << 20 else { throw member.problem("must be at least 1MiB") }
@@ -95,11 +99,20 @@ public enum DescriptorParser {
     descriptor.resources.cpuWeight = try members["cpu-weight"]?.number(1...10_000)
     descriptor.resources.pids = try members["pids"]?.number(1...4_194_304)
     descriptor.resources.tmpfs = try members["tmpfs"]?.bytes()
+    descriptor.resources.receiveRate = try members["receive"].map(bandwidth)
+    descriptor.resources.sendRate = try members["send"].map(bandwidth)
     if let member = members["rlimits"] {
       for (name, limit) in try member.members(ResourceLimits.names) {
         descriptor.rlimits[name] = try limit.number(0...(1 << 62))
       }
     }
+  }
+
+  private static func bandwidth(_ node: DescriptorNode) throws(DescriptorProblem) -> UInt64 {
+    guard let rate = Quantity.bitRate(try node.text()), BandwidthLimits.range.contains(rate) else {
+      throw node.problem("must be a rate from 8kbit to 16Gbit, such as 10Mbit")
+    }
+    return rate
   }
 
   private static func capabilities(_ node: DescriptorNode) throws(DescriptorProblem) -> [String] {
@@ -117,21 +130,48 @@ public enum DescriptorParser {
   private static func endpoints(_ node: DescriptorNode) throws(DescriptorProblem) -> [BundleDescriptor.Endpoint] {
     var found: [BundleDescriptor.Endpoint] = []
     for element in try node.elements() {
-      let members = try element.members(["name", "protocol", "port", "scope", "publish"])
+      let members = try element.members(["name", "protocol", "port", "scope", "publish", "rate", "per-source"])
       guard let name = members["name"], let port = members["port"] else {
-        throw element.problem("needs name and port; it takes name, protocol, port, scope, publish")
+        throw element.problem("needs name and port; it takes name, protocol, port, scope, publish, rate, per-source")
       }
       let text = try word(name, most: 63)
       if found.contains(where: { $0.name == text }) { throw name.problem("names two endpoints") }
-      found.append(
-        BundleDescriptor.Endpoint(
-          name: text, proto: try members["protocol"]?.choice(BundleDescriptor.Endpoint.Proto.self) ?? .tcp,
-          port: UInt16(try port.number(1...65535)),
-          scope: try members["scope"]?.choice(BundleDescriptor.Endpoint.Scope.self) ?? .node,
-          publish: try members["publish"].map { member throws(DescriptorProblem) in UInt16(try member.number(0...65535))
-          }))
+      let ports = try range(port)
+      let publish = try members["publish"].map { member throws(DescriptorProblem) in
+        UInt16(try member.number(0...65535))
+      }
+      if let publish, publish > 0, Int(publish) + ports.count > 65536, let member = members["publish"] {
+        throw member.problem("must leave room for \(ports.count) ports below 65536")
+      }
+      var endpoint = BundleDescriptor.Endpoint(
+        name: text, proto: try members["protocol"]?.choice(BundleDescriptor.Endpoint.Proto.self) ?? .tcp,
+        port: ports.lowerBound,
+        scope: try members["scope"]?.choice(BundleDescriptor.Endpoint.Scope.self) ?? .node,
+        publish: publish, count: ports.count == 1 ? nil : UInt16(ports.count))
+      endpoint.rate = try members["rate"].map(rate)
+      endpoint.ratePerSource = try members["per-source"].map(rate)
+      found.append(endpoint)
     }
     return found
+  }
+
+  private static func rate(_ node: DescriptorNode) throws(DescriptorProblem) -> PacketRate {
+    guard let rate = PacketRate(try node.text()) else {
+      throw node.problem("must be a number from 1 to 1000000 a second, minute, hour or day, such as 10/minute")
+    }
+    return rate
+  }
+
+  /// `80`, or `5000-5010`.
+  private static func range(_ node: DescriptorNode) throws(DescriptorProblem) -> ClosedRange<UInt16> {
+    let ends = try node.text().split(separator: "-", omittingEmptySubsequences: false).map { UInt16($0) }
+    guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1], first > 0, first <= last,
+      Int(last) - Int(first) < BundleDescriptor.Endpoint.mostPorts
+    else {
+      throw node.problem(
+        "must be a port from 1 to 65535, or at most \(BundleDescriptor.Endpoint.mostPorts) of them, such as 5000-5010")
+    }
+    return first...last
   }
 
   /// Where the agent's own mounts are; nothing of a bundle may take their place (CVE-2019-16884).

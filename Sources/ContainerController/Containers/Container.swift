@@ -31,6 +31,7 @@ actor Container: LogSource {
   private var revision: UInt64 = 0
   var execs: [UInt64: ExecStart] = [:]
   var nextExec: UInt64 = 1
+  var looks: [UInt64: CheckedContinuation<LookAnswer, any Error>] = [:]
 
   init(_ record: ContainerRecord, life: Lifecycle, services: ContainerServices) {
     name = record.spec.name
@@ -110,6 +111,7 @@ actor Container: LogSource {
     services.events.add(
       kind: "container", name: name, event: life.state.rawValue, severity: life.state == .failed ? .error : .info,
       cause: life.reason, correlation: correlation)
+    services.changed(name, life.state)
     if isAtRest { wake() }
   }
 
@@ -201,6 +203,9 @@ actor Container: LogSource {
         RPCError(.startFailed, "\(stage) failed: \(SyscallError.words(for: errno))"))
     case .execExited(let id, let status): execs.removeValue(forKey: id)?.exited(status)
     case .exited(let status): await ended(process, correlation: nil, told: status)
+    case .connected(let id): answered(id, .success(.init(socket: descriptor)))
+    case .modified(let id, let time): answered(id, .success(.init(number: time)))
+    case .lookFailed(let id, let errno): answered(id, .failure(RPCError(.unavailable, SyscallError.words(for: errno))))
     case .started, .failed, .status: break
     }
   }

@@ -25,6 +25,7 @@ extension Container {
     self.process = nil
     for exec in execs.values { exec.exited(.signaled(SIGKILL, coreDumped: false)) }
     execs = [:]
+    abandonLooks()
     await finish(
       reaped: status, started: process.runtime.started, oomKills: oomKills, correlation: correlation, forced: forced,
       ending: told == nil ? nil : process)

@@ -32,8 +32,21 @@ struct ContainerRecord: Codable, Sendable, Hashable {
     guard network == .private else { return [] }
     return descriptor.endpoints.compactMap { endpoint in
       (spec.publish?[endpoint.name] ?? endpoint.publish).map {
-        HostMethods.Publication(name: endpoint.name, proto: endpoint.proto, port: endpoint.port, hostPort: $0)
+        var publication = HostMethods.Publication(
+          name: endpoint.name, proto: endpoint.proto, port: endpoint.port, hostPort: $0, scope: endpoint.scope,
+          count: endpoint.count)
+        publication.rate = endpoint.rate
+        publication.ratePerSource = endpoint.ratePerSource
+        return publication
       }
+    }
+  }
+
+  /// All endpoints, published or not.
+  var served: [HostMethods.Served] {
+    guard network == .private else { return [] }
+    return descriptor.endpoints.map {
+      .init(name: $0.name, proto: $0.proto, port: $0.port, count: $0.count, scope: $0.scope)
     }
   }
 }
@@ -45,6 +58,9 @@ struct RuntimeRecord: Codable, Sendable, Hashable {
   var startTime: UInt64
   var started: Int64
   var address: String?
+  var address6: String?
   var publications: [HostMethods.Publication]
   var cgroups: [String]
+  /// The host's end of its network interface; `nil` in records of versions that did not keep it, too.
+  var interface: String?
 }

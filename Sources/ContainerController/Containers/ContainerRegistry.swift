@@ -49,6 +49,11 @@ actor ContainerRegistry {
     }
     let bundle = try await bundles.find(spec.bundle)
     try Self.check(spec, against: bundle.descriptor)
+    for name in spec.links ?? [] where containers[name] == nil {
+      throw RPCError(
+        .notFound, "params.links: there is no container \"\(name.prefix(64))\" to link to; create it first")
+    }
+    guard spec.links?.count ?? 0 <= 64 else { throw RPCError(.invalidParams, "params.links: at most 64") }
     guard containers[spec.name] == nil, making.insert(spec.name).inserted else {
       throw RPCError(
         .alreadyExists, "there is a container \(spec.name) already; remove it first: nodeagent rm \(spec.name)")
@@ -71,6 +76,7 @@ actor ContainerRegistry {
     services.faults.pass("create.written")
     let container = Container(record, life: Lifecycle(state: .created), services: services)
     containers[spec.name] = container
+    await services.health.configure(spec.name, bundle.descriptor.checks ?? [])
     services.events.add(
       kind: "container", name: spec.name, event: ContainerState.created.rawValue, cause: nil, correlation: correlation)
     return container
@@ -125,6 +131,13 @@ actor ContainerRegistry {
     if let pids = spec.resources?.pids, pids < 1 {
       throw RPCError(.invalidParams, "params.resources.pids is at least 1")
     }
+    for (member, rate) in [("receiveRate", spec.resources?.receiveRate), ("sendRate", spec.resources?.sendRate)] {
+      guard rate.map(BandwidthLimits.range.contains) ?? true else {
+        throw RPCError(
+          .invalidParams,
+          "params.resources.\(member) is \(BandwidthLimits.range.lowerBound) to \(BandwidthLimits.range.upperBound)")
+      }
+    }
     if let cpu = spec.resources?.cpuMilli, !(10...1_000_000).contains(cpu) {
       throw RPCError(.invalidParams, "params.resources.cpuMilli is 10 to 1000000")
     }
@@ -150,6 +163,7 @@ actor ContainerRegistry {
     let container = try find(name)
     try await container.remove(force: force, correlation: correlation)
     if containers[name] === container { containers[name] = nil }
+    await services.health.configure(name, [])
   }
 
   // MARK: - Start and end of the controller
@@ -173,6 +187,7 @@ actor ContainerRegistry {
       let rest: ContainerState =
         record.state.isRunning ? .initializing : record.state == .destroying ? .stopped : record.state
       containers[name] = Container(record, life: Lifecycle(state: rest, reason: record.reason), services: services)
+      await services.health.configure(name, record.descriptor.checks ?? [])
     }
     for (name, place) in places where containers[name] == nil {
       services.events.add(

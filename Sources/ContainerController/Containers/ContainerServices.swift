@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
+import HealthChecks
 import LinuxKernel
 import LogStore
 import Logging
@@ -16,4 +17,7 @@ struct ContainerServices: Sendable {
   let events: EventLog
   let faults: FaultPoint
   let logger: Logger
+  let health: HealthRegistry
+  /// Gets each container's new state; must not wait.
+  let changed: @Sendable (_ name: String, ContainerState) -> Void
 }

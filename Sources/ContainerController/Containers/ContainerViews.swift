@@ -24,6 +24,7 @@ extension Container {
     if let process {
       view.pid = process.runtime.pid
       view.address = process.runtime.address
+      view.address6 = process.runtime.address6
       view.uptimeMilliseconds = max(0, (Clock.wallMicroseconds() - process.runtime.started) / 1000)
       if withUsage, let usage = await usage() {
         view.memory = usage.memory
@@ -38,7 +39,7 @@ extension Container {
       let published = process?.runtime.publications.first { $0.name == endpoint.name }
       return EndpointView(
         name: endpoint.name, proto: endpoint.proto.rawValue, port: endpoint.port, scope: endpoint.scope.rawValue,
-        hostAddress: published == nil ? nil : "127.0.0.1", hostPort: published?.hostPort)
+        hostAddress: published == nil ? nil : "127.0.0.1", hostPort: published?.hostPort, count: endpoint.count)
     }
   }
 
@@ -49,10 +50,17 @@ extension Container {
       logDirectory: record.stateDirectory)
   }
 
-  func stats() async -> ContainerStats? {
+  /// - Parameter network: what the host's interfaces have moved, by their names.
+  func stats(_ network: [String: InterfaceCounters] = [:]) async -> ContainerStats? {
     guard life.state.isRunning, let usage = await usage() else { return nil }
+    var counters = Usage(usage)
+    if let interface = process?.runtime.interface, let moved = network[interface] {
+      // The host's end sends what the container receives.
+      counters.networkReceivedBytes = moved.sent
+      counters.networkSentBytes = moved.received
+    }
     return ContainerStats(
-      name: name, time: Timestamp.now, state: life.state, cpuPercent: percent(usage), usage: Usage(usage))
+      name: name, time: Timestamp.now, state: life.state, cpuPercent: percent(usage), usage: counters)
   }
 
   private func usage() async -> CgroupUsage? {

@@ -13,6 +13,7 @@ struct LaunchInput: Sendable, Equatable {
   var resources: Resources
   /// The container's address, where it has one.
   var address: String?
+  var address6: String?
   /// Lines of the host's `/etc/resolv.conf` that name servers.
   var nameServers: [String]
   /// The host has cgroup v2 alone, so that the container can be shown its own group.
@@ -24,6 +25,8 @@ struct LaunchInput: Sendable, Equatable {
   var reference: String
   /// A socket of systemd's journal comes with the plan.
   var hasJournal = false
+  /// The addresses of containers that it is linked to, by name.
+  var linked: [String: [String]] = [:]
 
   var hostname: String { descriptor.hostname ?? name }
   var network: NetworkMode { spec.network ?? descriptor.network }
@@ -122,6 +125,10 @@ enum LaunchPlanBuilder {
   static func files(_ input: LaunchInput) -> [Operation] {
     var hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
     hosts += "\(input.address ?? "127.0.1.1")\t\(input.hostname)\n"
+    if let address6 = input.address6 { hosts += "\(address6)\t\(input.hostname)\n" }
+    for (name, addresses) in input.linked.sorted(by: { $0.key < $1.key }) {
+      for address in addresses { hosts += "\(address)\t\(name)\n" }
+    }
     var operations: [Operation] = [
       .writeFile(path: "etc/hostname", bytes: Array("\(input.hostname)\n".utf8), mode: 0o644),
       .writeFile(path: "etc/hosts", bytes: Array(hosts.utf8), mode: 0o644),

@@ -53,7 +53,9 @@ struct Launcher: Sendable {
     let (launched, descriptors) = try host.callWaiting(
       HostMethods.launch,
       .init(
-        name: name, template: record.digest, limits: limits, network: record.network, publish: record.publications),
+        name: name, template: record.digest, limits: limits, network: record.network, publish: record.publications,
+        links: record.spec.links, served: record.served,
+        bandwidth: record.network == .private ? resources.bandwidth : nil),
       passing: child.pidfd.descriptor.raw
     ) {
       try FileSystem.makeDirectory(runDirectory(name), mode: 0o700)
@@ -68,13 +70,20 @@ struct Launcher: Sendable {
     faults.pass("start.launched")
     let runtime = RuntimeRecord(
       pid: child.pidfd.pid, startTime: made.startTime, started: Clock.wallMicroseconds(),
-      address: launched.address, publications: launched.publications, cgroups: launched.cgroups)
+      address: launched.address, address6: launched.address6, publications: launched.publications,
+      cgroups: launched.cgroups,
+      interface: launched.interface)
     // Written before PID 1 may go on: a controller that dies from here on leaves a container that the next finds.
     try FileSystem.replace(runtimeFile(name), with: try JSONCoding.encode(runtime), mode: 0o600)
     faults.pass("start.recorded")
     var input = try input(name, record, address: launched.address, cgroupEntrances: descriptors.count - 1)
     let journal = journalSocket()
     input.hasJournal = journal != nil
+    input.address6 = launched.address6
+    input.linked = launched.linked ?? [:]
+    if let gateway = launched.gateway {
+      input.nameServers = ResolverLines.led(to: gateway, input.nameServers)
+    }
     var plan = try LaunchPlanBuilder.plan(input)
     plan.profile = launched.profile ?? ""
     let connection = HarnessConnection(process.channel, watcher: watcher)
@@ -152,8 +161,7 @@ struct Launcher: Sendable {
 
   /// As the host has them now.
   private static func nameServers() -> [String] {
-    ((try? FileSystem.readText("/etc/resolv.conf", limit: 64 << 10)) ?? "").split(separator: "\n")
-      .map(String.init).filter { $0.hasPrefix("nameserver ") || $0.hasPrefix("search ") || $0.hasPrefix("options ") }
+    ResolverLines.usable((try? FileSystem.readText("/etc/resolv.conf", limit: 64 << 10)) ?? "")
   }
 
   // MARK: - Adoption

@@ -65,6 +65,21 @@ struct CgroupFiles<K: Kernel> {
     return table
   }
 
+  /// Lines of `MAJOR:MINOR key=value …`, the disks added up (cgroup-v2.rst, `io.stat`); `nil` where it is not counted.
+  func disks(_ path: String) -> [String: UInt64]? {
+    guard let text = try? kernel.read(path) else { return nil }
+    var sums: [String: UInt64] = [:]
+    for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+      for word in line.split(separator: UInt8(ascii: " ")).dropFirst() {
+        guard let sign = word.firstIndex(of: UInt8(ascii: "=")),
+          let value = Self.number(word[word.index(after: sign)...])
+        else { continue }
+        sums[String(decoding: word[..<sign], as: UTF8.self), default: 0] &+= value
+      }
+    }
+    return sums
+  }
+
   /// Digits up to the end or a line's end; `nil` for anything else, such as `max`.
   private static func number(_ text: Substring.UTF8View) -> UInt64? {
     var value: UInt64 = 0

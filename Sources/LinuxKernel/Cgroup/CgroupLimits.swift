@@ -46,6 +46,11 @@ public struct CgroupUsage: Sendable, Hashable, Codable {
   public var memoryAnonymous: UInt64?
   public var memoryFile: UInt64?
   public var memoryKernel: UInt64?
+  /// What it read from and wrote to disks; only the unified hierarchy tells.
+  public var readBytes: UInt64?
+  public var writtenBytes: UInt64?
+  public var reads: UInt64?
+  public var writes: UInt64?
   /// Processes that the kernel killed because the memory limit was reached.
   public var oomKills: UInt64?
   public var pids: UInt64?

@@ -37,6 +37,10 @@ public struct UnifiedCgroups<K: Kernel>: CgroupHierarchy {
             detail: "the controller \(controller) cannot be handed to containers")
         }
       }
+      // For the figures alone: a kernel that refuses it keeps no container from starting.
+      if offered.contains("io"), !enabled.contains("io") {
+        try? kernel.write("+io", to: "\(directory)/cgroup.subtree_control")
+      }
     }
   }
 
@@ -104,6 +108,12 @@ public struct UnifiedCgroups<K: Kernel>: CgroupHierarchy {
     usage.memoryFile = memory["file"]
     usage.memoryKernel = memory["kernel"]
     usage.oomKills = files.table("\(directory)/memory.events")["oom_kill"]
+    if let io = files.disks("\(directory)/io.stat") {
+      usage.readBytes = io["rbytes"] ?? 0
+      usage.writtenBytes = io["wbytes"] ?? 0
+      usage.reads = io["rios"] ?? 0
+      usage.writes = io["wios"] ?? 0
+    }
     usage.pids = files.number("\(directory)/pids.current")
     usage.pidsLimit = files.number("\(directory)/pids.max")
     usage.pidsRefused = files.table("\(directory)/pids.events")["max"]

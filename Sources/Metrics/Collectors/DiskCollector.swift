@@ -9,9 +9,11 @@ struct DiskCollector: Collector {
   private let columns: [(family: FamilyID, scale: Double)]
   private let info: FamilyID
   private let fileSystem: FamilyID
-  /// By `major:minor name`: asked for once.
+  /// By `major:minor name`. Asked for seldom: udev's files change when a disk is formatted or renamed.
   private var known: [(key: [UInt8], properties: UdevProperties)] = []
   private var expected = 0
+  private var scrapes = 0
+  private static let keptScrapes = 240
 
   init(_ roots: KernelRoots, _ table: inout SeriesTable) {
     self.roots = roots
@@ -60,6 +62,8 @@ struct DiskCollector: Collector {
     let bytes = text.bytes.span
     var lines = text.scanner
     expected = 0
+    scrapes += 1
+    if scrapes % Self.keptScrapes == 0 { known.removeAll(keepingCapacity: true) }
     while let line = lines.line(bytes) {
       var fields = ByteScanner(line)
       guard let major = fields.field(bytes), let minor = fields.field(bytes), let device = fields.field(bytes),

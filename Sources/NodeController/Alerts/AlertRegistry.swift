@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
+import HealthChecks
 import JSONRPC
 import LinuxKernel
 import LogStore
@@ -16,8 +17,7 @@ actor AlertRegistry {
   /// As the monitor told last.
   private var alerts: [AlertView] = []
   private var problems: [String: String] = [:]
-  private var listeners: [UInt64: AsyncStream<AlertMethods.Assignments>.Continuation] = [:]
-  private var nextListener: UInt64 = 0
+  private let broadcast = Broadcast<AlertMethods.Assignments>()
 
   /// More alerts than anybody would read.
   private static let most = 10_000
@@ -27,7 +27,7 @@ actor AlertRegistry {
     self.logger = logger
     file = "\(instance.stateDirectory)/alerts.json"
     // What fired when the agent ended has not ended with it.
-    alerts = (try? FileSystem.read(file)).flatMap { try? JSONCoding.decode([AlertView].self, from: $0) } ?? []
+    alerts = SavedState.read([AlertView].self, file, logger: logger) ?? []
   }
 
   func configure(_ rules: [AlertRule]) {
@@ -39,23 +39,14 @@ actor AlertRegistry {
     }
     alerts.removeAll { !names.contains($0.rule) }
     write()
-    for listener in listeners.values { listener.yield(current) }
+    broadcast.send(current)
   }
 
   private var current: AlertMethods.Assignments { .init(rules: rules, alerts: alerts) }
 
   func assignments() -> AsyncStream<AlertMethods.Assignments> {
-    let (stream, continuation) = AsyncStream.makeStream(
-      of: AlertMethods.Assignments.self, bufferingPolicy: .bufferingNewest(1))
-    nextListener += 1
-    let id = nextListener
-    listeners[id] = continuation
-    continuation.onTermination = { _ in Task { await self.forget(id) } }
-    continuation.yield(current)
-    return stream
+    broadcast.listen(current)
   }
-
-  private func forget(_ id: UInt64) { listeners[id] = nil }
 
   func take(_ report: AlertMethods.Report) {
     let names = Dictionary(rules.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })

@@ -10,12 +10,7 @@ import Metrics
 enum AlertRuleParser {
   /// None where there is no file.
   static func read(_ path: String) throws -> [AlertRule] {
-    guard let text = try AdministratorFile.read(path) else { return [] }
-    do {
-      return try parse(text, file: path)
-    } catch {
-      throw RPCError(.invalidParams, "nothing was changed: \(error)")
-    }
+    try AdministratorFile.parse(path) { try parse($0, file: path) } ?? []
   }
 
   static func parse(_ text: String, file: String) throws(DescriptorProblem) -> [AlertRule] {

@@ -3,6 +3,7 @@
 
 import AgentAPI
 import Configuration
+import HealthChecks
 import JSONRPC
 import LinuxKernel
 
@@ -12,17 +13,7 @@ enum EventSinkParser {
 
   /// None where there is no file.
   static func read(_ path: String) throws -> [EventSinkSpec] {
-    guard let text = try AdministratorFile.read(path) else { return [] }
-    return try parse(text, file: path)
-  }
-
-  /// The same, with the error that a request is answered with.
-  static func reading(_ path: String) throws -> [EventSinkSpec] {
-    do {
-      return try read(path)
-    } catch {
-      throw RPCError(.invalidParams, "nothing was changed: \((error as? RPCError)?.message ?? "\(error)")")
-    }
+    try AdministratorFile.parse(path) { try parse($0, file: path) } ?? []
   }
 
   static func parse(_ text: String, file: String) throws(DescriptorProblem) -> [EventSinkSpec] {

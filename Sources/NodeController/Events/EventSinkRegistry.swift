@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
+import HealthChecks
 import JSONRPC
 import LinuxKernel
 import LogStore
@@ -18,15 +19,15 @@ actor EventSinkRegistry {
   private var specs: [EventSinkSpec] = []
   private var states: [String: EventSinkState] = [:]
   private var failing: [String: String] = [:]
-  private var listeners: [UInt64: AsyncStream<EventSinkMethods.Assignments>.Continuation] = [:]
-  private var nextListener: UInt64 = 0
+  private let broadcast = Broadcast<EventSinkMethods.Assignments>()
 
   init(instance: Instance, events: EventLog, logger: Logger) {
     self.events = events
     self.logger = logger
     file = "\(instance.stateDirectory)/sinks.json"
-    let known = (try? FileSystem.read(file)).flatMap { try? JSONCoding.decode([String: UInt64].self, from: $0) }
-    for (name, position) in known ?? [:] { states[name] = EventSinkState(name: name, position: position) }
+    for (name, position) in SavedState.read([String: UInt64].self, file, logger: logger) ?? [:] {
+      states[name] = EventSinkState(name: name, position: position)
+    }
   }
 
   var sinks: [EventSinkSpec] { specs }
@@ -41,7 +42,7 @@ actor EventSinkRegistry {
       states[name] = EventSinkState(name: name, position: events.last)
     }
     write()
-    for listener in listeners.values { listener.yield(current) }
+    broadcast.send(current)
   }
 
   private var current: EventSinkMethods.Assignments {
@@ -49,17 +50,8 @@ actor EventSinkRegistry {
   }
 
   func assignments() -> AsyncStream<EventSinkMethods.Assignments> {
-    let (stream, continuation) = AsyncStream.makeStream(
-      of: EventSinkMethods.Assignments.self, bufferingPolicy: .bufferingNewest(1))
-    nextListener += 1
-    let id = nextListener
-    listeners[id] = continuation
-    continuation.onTermination = { _ in Task { await self.forget(id) } }
-    continuation.yield(current)
-    return stream
+    broadcast.listen(current)
   }
-
-  private func forget(_ id: UInt64) { listeners[id] = nil }
 
   /// How far the sinks have come. A name that is none is left out; a position never goes back, and never beyond the
   /// stream.

@@ -3,6 +3,7 @@
 
 import AgentAPI
 import Glibc
+import HealthChecks
 import JSONRPC
 import LinuxKernel
 import Synchronization
@@ -64,21 +65,14 @@ final class LocalProbe: Sendable {
   private func resources(_ bounds: ResourceBounds, _ owner: String, _ id: String) async throws -> (Bool, String) {
     let details = try await subsystems.find(owner).details
     let view = details.view
-    var found: [String] = []
-    var wrong: [String] = []
-    func judge(_ name: String, _ value: Double?, _ bound: Double?, _ show: (Double) -> String) {
-      guard let value, let bound else { return }
-      found.append("\(name) \(show(value))")
-      if value > bound { wrong.append("\(name) \(show(value)) is over \(show(bound))") }
-    }
-    judge("memory", view.memory.map { Double($0) }, bounds.memory.map { Double($0) }) { Self.mebibytes($0) }
-    judge("cpu", cpu(view, id), bounds.cpuMilli.map { Double($0) }) { "\(Int($0)) m" }
+    var judgement = ResourceJudgement()
+    judgement.memory(view.memory.map { Double($0) }, bounds.memory)
+    judgement.cpu(cpu(view, id), bounds.cpuMilli)
     if let files = bounds.files {
-      let count = try await Blocking.run { Self.files(of: details.processes) }
-      judge("files", Double(count), Double(files)) { "\(Int($0))" }
+      judgement.files(try await Blocking.run { Self.files(of: details.processes) }, files)
     }
-    judge("restarts", Double(view.restarts), bounds.restarts.map { Double($0) }) { "\(Int($0))" }
-    return wrong.isEmpty ? (true, found.joined(separator: ", ")) : (false, wrong.joined(separator: "; "))
+    judgement.restarts(view.restarts, bounds.restarts)
+    return judgement.outcome
   }
 
   /// Thousandths of a processor since the last look; `nil` at the first.
@@ -92,8 +86,6 @@ final class LocalProbe: Sendable {
     guard let before, now > before.time, used >= before.cpu else { return nil }
     return Double(used - before.cpu) * 1e6 / Double(now - before.time)
   }
-
-  private static func mebibytes(_ bytes: Double) -> String { "\((bytes / 104_857.6).rounded() / 10) MiB" }
 
   private static func files(of processes: [Int32]) -> Int {
     // A process that ends meanwhile has none.

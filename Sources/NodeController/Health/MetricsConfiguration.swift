@@ -21,10 +21,9 @@ struct MetricsConfiguration: Sendable, Hashable {
 
   /// The default where there is no such file.
   ///
-  /// - Throws: ``DescriptorProblem`` with the line of what is wrong.
+  /// - Throws: `invalid params` with the line of what is wrong.
   static func read(_ path: String) throws -> MetricsConfiguration {
-    guard let text = try AdministratorFile.read(path) else { return MetricsConfiguration() }
-    return try parse(text, file: path)
+    try AdministratorFile.parse(path) { try parse($0, file: path) } ?? MetricsConfiguration()
   }
 
   static func parse(_ text: String, file: String) throws(DescriptorProblem) -> MetricsConfiguration {

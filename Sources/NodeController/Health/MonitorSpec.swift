@@ -5,9 +5,11 @@ import AgentAPI
 
 /// The monitor as a sub-system.
 enum MonitorSpec {
-  /// - Parameter group: of those who may ask for the metrics by JSON-RPC.
+  /// - Parameters:
+  ///   - gateway: the address where containers ask for names.
+  ///   - group: of those who may ask for the metrics by JSON-RPC.
   static func make(
-    _ instance: Instance, _ identity: MonitorIdentity, _ metrics: MetricsConfiguration, group: UInt32
+    _ instance: Instance, _ identity: MonitorIdentity, _ metrics: MetricsConfiguration, gateway: String, group: UInt32
   ) -> SubsystemSpec {
     var spec = SubsystemSpec(name: "monitor")
     spec.about = "looks at services over the network, and keeps the metrics"
@@ -23,6 +25,9 @@ enum MonitorSpec {
     spec.sockets = [
       .init(name: "metrics", listen: "unix://\(instance.metricsSocket)", mode: 0o660, group: "\(group)"),
       .init(name: "metrics-http", listen: "unix://\(instance.metricsHTTPSocket)", mode: 0o666),
+      // The bridge, whose address this is, comes with the first container.
+      .init(name: "dns", listen: "udp://\(gateway):\(NameMethods.port)", early: true),
+      .init(name: "dns-tcp", listen: "tcp://\(gateway):\(NameMethods.port)", early: true),
     ]
     spec.limits.pids = 64
     spec.limits.memory = 256 << 20

@@ -4,6 +4,7 @@
 import AgentAPI
 import Configuration
 import Glibc
+import HealthChecks
 import JSONRPC
 import LinuxKernel
 
@@ -11,11 +12,8 @@ import LinuxKernel
 enum NodeChecks {
   /// None where there is no file.
   static func read(_ path: String) throws -> [HealthCheck] {
-    guard let text = try AdministratorFile.read(path) else { return [] }
-    do {
-      return try HealthCheckParser.parse(try DescriptorNode(file: path, text: text), ofNode: true)
-    } catch {
-      throw RPCError(.invalidParams, "nothing was changed: \(error)")
-    }
+    try AdministratorFile.parse(path) {
+      try HealthCheckParser.parse(try DescriptorNode(file: path, text: $0), of: .node)
+    } ?? []
   }
 }

@@ -27,6 +27,7 @@ final class HostBroker: Sendable {
   let files: ContainerFiles
   let templates: TemplateFiles
   let network: NodeNetwork
+  let firewall: Firewall
   private let cgroups: any CgroupHierarchy
   private let scope: ContainersScope?
   private let scopeLock = Mutex(())
@@ -38,8 +39,10 @@ final class HostBroker: Sendable {
 
   init(
     instance: Instance, number: InstanceNumber, controller: ControllerIdentity, cgroups: any CgroupHierarchy,
-    scope: ContainersScope?, availability: NodeAvailability, logger: Logger
+    scope: ContainersScope?, network: NodeNetwork, firewall: Firewall, availability: NodeAvailability, logger: Logger
   ) throws {
+    self.firewall = firewall
+    self.network = network
     self.availability = availability
     self.instance = instance
     self.cgroups = cgroups
@@ -47,7 +50,6 @@ final class HostBroker: Sendable {
     self.logger = logger
     files = ContainerFiles(instance: instance, firstUID: number.firstUID, controller: controller)
     templates = TemplateFiles(instance: instance, firstUID: number.firstUID)
-    network = NodeNetwork(instance: instance, number: number)
     try files.prepare()
     try templates.prepare()
     try FileSystem.makeDirectories(recordDirectory, mode: 0o700)
@@ -72,7 +74,15 @@ final class HostBroker: Sendable {
       $0.slots = slots
       $0.records = records
     }
-    try synchroniseFirewall()
+    let ports = Dictionary(
+      records.compactMap { name, record in port(record, slot: slots[name]).map { (name, $0) } },
+      uniquingKeysWith: { first, _ in first })
+    try firewall.start(
+      Dictionary(
+        uniqueKeysWithValues: ports.map { name, port in
+          (name, NodeNetwork.published(records[name]?.publications ?? [], of: name, port))
+        }),
+      links: records.mapValues { $0.links ?? [] }, ports: ports, isNetworkThere: try network.isThere)
     for name in cgroups.list() where slots[name] == nil {
       logger.warning("removing a cgroup that belongs to no container", metadata: ["cgroup": "\(name)"])
       try endCgroup(name)
@@ -83,20 +93,22 @@ final class HostBroker: Sendable {
     }
   }
 
-  /// Compares the kernel's table with the records, and mends it.
-  func synchroniseFirewall() throws {
-    let records = state.withLock { $0.records }
-    try network.table.synchronise(
-      records.values.flatMap { record in
-        record.publications.map { ($0.proto.rawValue, $0.hostPort, record.address ?? "", $0.port) }
-      })
+  /// The port of a container that runs; it has the addresses that it was started with.
+  private func port(_ record: HostRecord, slot: Int?) -> AttachedPort? {
+    guard let slot, let address = record.address, var port = network.port(slot: slot) else { return nil }
+    port.address = address
+    port.address6 = record.address6
+    port.served = record.served ?? []
+    port.bandwidth = record.bandwidth
+    return port
   }
 
   /// What the containers use that run.
   func sources() -> [MetricSources.Container] {
     let (records, slots) = state.withLock { ($0.records, $0.slots) }
+    let present = Set(cgroups.list())
     return records.sorted { $0.key < $1.key }.compactMap { name, record in
-      guard cgroups.list().contains(name) else { return nil }
+      guard present.contains(name) else { return nil }
       let path = cgroups.paths(of: name).first ?? ""
       // Below the mount, and below the controller's own in a v1 hierarchy.
       let parts = path.split(separator: "/").dropFirst(3)
@@ -178,14 +190,17 @@ final class HostBroker: Sendable {
         var record = HostRecord(address: nil, publications: [], pid: child.pid, startTime: child.startTime)
         if call.network == .private {
           let namespace = try child.namespace("net")
-          let address = try network.plug(slot: slot, namespace: namespace.raw)
-          record.address = address
-          let taken = state.withLock { state in
-            Set(
-              state.records.filter { $0.key != call.name }.values.flatMap(\.publications)
-                .map { HostPort($0.proto, $0.hostPort) })
-          }
-          record.publications = try network.publish(call.publish, address: address, taken: taken)
+          try Self.check(call)
+          var port = try network.plug(slot: slot, namespace: namespace.raw, call.bandwidth)
+          port.served = call.served ?? []
+          port.bandwidth = call.bandwidth
+          record.address = port.address
+          record.address6 = port.address6
+          record.served = call.served
+          record.bandwidth = call.bandwidth
+          record.links = try links(call)
+          // Not remembered by a record yet: a failure from here on takes it back by the name alone.
+          record.publications = try network.publish(call.publish, of: call.name, port, links: record.links ?? [])
         }
         state.withLock { $0.records[call.name] = record }
         try FileSystem.replace(
@@ -198,8 +213,11 @@ final class HostBroker: Sendable {
             point: "\(files.directory(call.name))/lower", mapping: mapping.raw))
         return (
           HostMethods.Launched(
-            address: record.address, publications: record.publications, cgroups: cgroups.paths(of: call.name),
-            profile: AppArmor.loadedProfile()),
+            address: record.address, address6: record.address6, publications: record.publications,
+            cgroups: cgroups.paths(of: call.name),
+            profile: AppArmor.loadedProfile(),
+            gateway: record.address == nil ? nil : network.pool.gateway,
+            interface: record.address == nil ? nil : network.interface(slot: slot), linked: linked(record.links ?? [])),
           [root] + (entrances ?? [])
         )
       } catch {
@@ -210,6 +228,51 @@ final class HostBroker: Sendable {
             "a failed launch was not taken back", metadata: ["container": "\(call.name)", "error": "\(error)"])
         }
         throw error
+      }
+    }
+  }
+
+  /// Those of the names that are containers of this host: what a record names may have been removed since.
+  private func links(_ call: HostMethods.Launch) throws(RPCError) -> [String] {
+    guard call.links?.count ?? 0 <= 64 else { throw RPCError(.invalidParams, "links are at most 64") }
+    let known = state.withLock { $0.slots }
+    return (call.links ?? []).filter { known[$0] != nil && $0 != call.name }
+  }
+
+  /// A container keeps its address as long as it exists, whether it runs or not.
+  private func linked(_ names: [String]) -> [String: [String]] {
+    let slots = state.withLock { $0.slots }
+    return Dictionary(
+      names.compactMap { name in
+        slots[name].map { slot in
+          (name, [network.pool.address(slot: slot), network.pool.address6(slot: slot)].compactMap { $0 })
+        }
+      },
+      uniquingKeysWith: { first, _ in first })
+  }
+
+  /// A controller's word on ports and rates goes into the kernel's tables.
+  private static func check(_ call: HostMethods.Launch) throws(RPCError) {
+    let served = (call.served ?? []).map { (port: $0.port, count: $0.count ?? 1) }
+    let ports = call.publish.map { (port: $0.port, count: $0.count ?? 1) } + served
+    guard ports.count <= 1000, ports.allSatisfy({ (1...BundleDescriptor.Endpoint.mostPorts).contains(Int($0.count)) })
+    else { throw RPCError(.invalidParams, "an endpoint has 1 to \(BundleDescriptor.Endpoint.mostPorts) ports") }
+    guard ports.allSatisfy({ $0.port > 0 && Int($0.port) + Int($0.count) <= 65536 }) else {
+      throw RPCError(.invalidParams, "ports are 1 to 65535")
+    }
+    guard ports.reduce(0, { $0 + Int($1.count) }) <= 8192 else {
+      throw RPCError(.invalidParams, "the endpoints of a container have at most 8192 ports together")
+    }
+    for rate in call.publish.flatMap({ [$0.rate, $0.ratePerSource] }) {
+      guard rate.map({ (1...1_000_000).contains($0.count) }) ?? true else {
+        throw RPCError(.invalidParams, "a rate is from 1 to 1000000")
+      }
+    }
+    for rate in [call.bandwidth?.receive, call.bandwidth?.send] {
+      guard rate.map(BandwidthLimits.range.contains) ?? true else {
+        throw RPCError(
+          .invalidParams,
+          "bandwidth is \(BandwidthLimits.range.lowerBound) to \(BandwidthLimits.range.upperBound) bytes a second")
       }
     }
   }
@@ -254,9 +317,11 @@ final class HostBroker: Sendable {
   /// Ends what is left of a container's run; what is already gone is no error.
   private func takeBack(_ name: String, slot: Int) throws {
     let record = state.withLock { $0.records.removeValue(forKey: name) }
-    if let record {
-      network.withdraw(record.publications)
-      if record.address != nil { try network.unplug(slot: slot) }
+    try network.withdraw(name)
+    // A launch that failed half-way has no record, and may have been plugged in: the device that limits what it sends does not go
+    // with its network namespace.
+    if record == nil || record?.address != nil { try network.unplug(slot: slot) }
+    if record != nil {
       try FileSystem.remove("\(recordDirectory)/\(name).json")
     }
     try endCgroup(name)

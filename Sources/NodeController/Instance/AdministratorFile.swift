@@ -7,10 +7,21 @@ import LinuxKernel
 
 /// A configuration file that only root may have written.
 enum AdministratorFile {
+  /// What it says; `nil` where there is no file.
+  ///
+  /// - Throws: `invalid params` when it says what nobody can do.
+  static func parse<Value>(_ path: String, _ parse: (String) throws -> Value) throws -> Value? {
+    do {
+      return try read(path).map(parse)
+    } catch {
+      throw RPCError(.invalidParams, (error as? RPCError)?.message ?? "\(error)")
+    }
+  }
+
   /// Its text; `nil` where there is no file.
   ///
   /// - Throws: `permission denied` when others can write it.
-  static func read(_ path: String) throws -> String? {
+  private static func read(_ path: String) throws -> String? {
     let file: Descriptor
     do {
       file = try FileSystem.open(path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY)

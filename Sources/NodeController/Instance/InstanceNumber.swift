@@ -24,8 +24,6 @@ public final class InstanceNumber: Sendable {
   /// (its UIDS-GIDS document), above `/etc/subuid` as distributions fill it, and are positive for programs that take
   /// ids for signed numbers.
   var firstUID: UInt32 { Self.range(value).lowerBound }
-  /// `10.128.0.0/16` and up.
-  var pool: IPv4Pool { IPv4Pool(second: UInt8(128 + value)) }
   var bridge: String { "na\(value)" }
 
   private static let directory = "/run/lock/nodeagent"
@@ -50,7 +48,7 @@ public final class InstanceNumber: Sendable {
     let start = Int(UInt32(instance.id, radix: 16) ?? 0) % count
     for offset in 0..<count {
       let number = (start + offset) % count
-      guard !IPv4Pool(second: UInt8(128 + number)).overlaps(routeTable: routes) else { continue }
+      guard !NetworkPool.overlaps(NetworkPool.standard(UInt8(number)), routeTable: routes) else { continue }
       guard !overlaps(range(number), subordinates: subordinates) else { continue }
       guard let claimed = try take(number, for: instance, checkOwner: true) else { continue }
       try FileSystem.replace(remembered, with: Array("\(number)\n".utf8), mode: 0o644, durable: true)

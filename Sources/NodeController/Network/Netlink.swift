@@ -8,7 +8,7 @@ import LinuxKernel
 
 /// A route netlink socket of one network namespace (libnl-route).
 final class Netlink {
-  private let socket: OpaquePointer
+  let socket: OpaquePointer
 
   /// Opens a socket in the namespace of the calling thread.
   init() throws(SyscallError) {
@@ -59,10 +59,15 @@ final class Netlink {
     return rtnl_link_get_ifindex(link)
   }
 
-  func addBridge(_ name: String) throws(SyscallError) {
+  /// - Parameter hardwareAddress: its own for ever. Without one it takes the lowest of its ports', which changes as they come
+  ///   and go, and what containers remember of their gateway would be wrong then.
+  func addBridge(_ name: String, hardwareAddress: [UInt8]) throws(SyscallError) {
     let link = rtnl_link_bridge_alloc()
     defer { rtnl_link_put(link) }
     rtnl_link_set_name(link, name)
+    let address = nl_addr_build(AF_LLC, hardwareAddress, hardwareAddress.count)
+    defer { nl_addr_put(address) }
+    rtnl_link_set_addr(link, address)
     try Self.check(rtnl_link_add(socket, link, NLM_F_CREATE | NLM_F_EXCL), "rtnl_link_add", "bridge \(name)")
   }
 
@@ -85,9 +90,9 @@ final class Netlink {
     try Self.check(rtnl_link_add(socket, link, NLM_F_CREATE | NLM_F_EXCL), "rtnl_link_add", "veth \(name)")
   }
 
-  /// Keeps a port of a bridge from talking to other isolated ports (ip-link(8), `bridge_slave … isolated`).
-  func isolatePort(_ index: Int32) throws(SyscallError) {
-    let bridgePortIsolated: Int32 = 33  // IFLA_BRPORT_ISOLATED of linux/if_link.h
+  /// Lets a port of a bridge send a frame back to where it came from (ip-link(8), `bridge_slave … hairpin`).
+  func allowHairpin(_ index: Int32) throws(SyscallError) {
+    let mode: Int32 = 4  // IFLA_BRPORT_MODE of linux/if_link.h
     guard let message = nlmsg_alloc_simple(Int32(RTM_SETLINK), 0) else {
       throw SyscallError(call: "nlmsg_alloc", object: "interface \(index)", errno: ENOMEM)
     }
@@ -96,7 +101,7 @@ final class Netlink {
     header.ifi_index = index
     nlmsg_append(message, &header, MemoryLayout<ifinfomsg>.size, Int32(NLMSG_ALIGNTO))
     let nest = nla_nest_start(message, Int32(IFLA_PROTINFO) | Int32(NLA_F_NESTED))
-    nla_put_u8(message, bridgePortIsolated, 1)
+    nla_put_u8(message, mode, 1)
     nla_nest_end(message, nest)
     // Sends, waits for the answer, and frees the message.
     try Self.check(nl_send_sync(socket, message), "nl_send_sync(RTM_SETLINK)", "interface \(index)")
@@ -140,15 +145,15 @@ final class Netlink {
     }
   }
 
-  /// `text` is an address with its prefix length: `10.128.0.1/16`.
+  /// `text` is an address with its prefix length: `10.128.0.1/16`. One of IPv6 is used at once: nobody else can have it.
   func addAddress(_ text: String, to index: Int32) throws(SyscallError) {
-    var local: OpaquePointer?
-    try Self.check(nl_addr_parse(text, AF_INET, &local), "nl_addr_parse", text)
+    let local = try Self.address(text)
     defer { nl_addr_put(local) }
     let address = rtnl_addr_alloc()
     defer { rtnl_addr_put(address) }
     rtnl_addr_set_ifindex(address, index)
     try Self.check(rtnl_addr_set_local(address, local), "rtnl_addr_set_local", text)
+    if text.contains(":") { rtnl_addr_set_flags(address, UInt32(IFA_F_NODAD)) }
     do {
       try Self.check(rtnl_addr_add(socket, address, 0), "rtnl_addr_add", text)
     } catch  where error.errno == EEXIST {
@@ -156,22 +161,16 @@ final class Netlink {
     }
   }
 
+  /// An address or a network of either family.
+  static func address(_ text: String) throws(SyscallError) -> OpaquePointer {
+    var parsed: OpaquePointer?
+    try check(nl_addr_parse(text, text.contains(":") ? AF_INET6 : AF_INET, &parsed), "nl_addr_parse", text)
+    guard let parsed else { throw SyscallError(call: "nl_addr_parse", object: text, errno: EINVAL) }
+    return parsed
+  }
+
   func addDefaultRoute(gateway: String, over index: Int32) throws(SyscallError) {
-    var destination: OpaquePointer?
-    var via: OpaquePointer?
-    try Self.check(nl_addr_parse("0.0.0.0/0", AF_INET, &destination), "nl_addr_parse", "0.0.0.0/0")
-    defer { nl_addr_put(destination) }
-    try Self.check(nl_addr_parse(gateway, AF_INET, &via), "nl_addr_parse", gateway)
-    defer { nl_addr_put(via) }
-    let route = rtnl_route_alloc()
-    defer { rtnl_route_put(route) }
-    rtnl_route_set_family(route, UInt8(AF_INET))
-    rtnl_route_set_dst(route, destination)
-    let hop = rtnl_route_nh_alloc()
-    rtnl_route_nh_set_ifindex(hop, index)
-    rtnl_route_nh_set_gateway(hop, via)
-    rtnl_route_add_nexthop(route, hop)
-    try Self.check(rtnl_route_add(socket, route, 0), "rtnl_route_add", "default via \(gateway)")
+    try addRoute(KernelRoute(network: gateway.contains(":") ? "::/0" : "0.0.0.0/0", gateway: gateway, index: index))
   }
 }
 

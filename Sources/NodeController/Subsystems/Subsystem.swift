@@ -30,6 +30,8 @@ actor Subsystem: ManagedSubsystem {
   /// Why the agent itself ended the process, where it did.
   var endedBecause: String?
   var stopSignal: Int32?
+  /// What the running process was started by; `nil` where that is not known, or none runs.
+  var startedBy: SubsystemSpec?
   private var backoff: Task<Void, Never>?
   var timers: [Task<Void, Never>] = []
   private var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
@@ -85,6 +87,15 @@ actor Subsystem: ManagedSubsystem {
     while isSpawning, !Task.isCancelled { await nextChange() }
     guard let workload = run?.workload else { return false }
     return workload.pid == peer.credentials.pid && workload.pidfd.isRunning()
+  }
+
+  /// True when the process that runs is not what ``spec`` would start now: by another command, or of a program that an
+  /// upgrade has replaced (proc(5), `exe`).
+  var isOutdated: Bool {
+    guard let pid = run?.workload?.pid else { return false }
+    guard let startedBy else { return true }
+    let program = (try? FileSystem.readLink("/proc/\(pid)/exe")) ?? ""
+    return SubsystemChange.needsRestart(startedBy, spec) || program.hasSuffix(" (deleted)")
   }
 
   var isAtRest: Bool { run == nil && machine.state != .backoff && machine.state != .starting }
@@ -230,6 +241,7 @@ actor Subsystem: ManagedSubsystem {
       // Before what follows from it, which may change the state again.
       wake()
       services.changed(name, machine.state)
+      if run == nil { rememberRest() }
       if machine.state == .stopped { watchSockets() }
       if machine.state == .failed { watchSocketsLater() }
     }
@@ -250,6 +262,19 @@ actor Subsystem: ManagedSubsystem {
         reason = "\(reason ?? "it ended"); restarted \(spec.restart.burst) times within \(spec.restart.interval) ms"
         record("given up", reason)
       }
+    }
+  }
+
+  /// What the next node controller would take for a run that ended while nobody was there is known already.
+  private func rememberRest() {
+    do {
+      switch machine.state {
+      case .backoff: try files.recordWanted()
+      case .failed, .stopped: try files.forgetRecord()
+      default: break
+      }
+    } catch {
+      services.logger.error("cannot remember a state", metadata: ["subsystem": "\(name)", "error": "\(error)"])
     }
   }
 
@@ -277,6 +302,7 @@ actor Subsystem: ManagedSubsystem {
       let spec = spec
       let launcher = launcher
       let run = try await Blocking.onOwnThread("start-\(name)") { try launcher.start(spec, sockets: handed) }
+      startedBy = spec
       attach(run)
       isSpawning = false
       wake()

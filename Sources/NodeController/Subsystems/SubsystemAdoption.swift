@@ -29,6 +29,7 @@ extension Subsystem {
     // Not by `apply`: nothing happens that anybody has to be told of, and nothing is to be started.
     _ = machine.apply(.startAsked)
     if spec.readiness == .started || found.status.ready { _ = machine.apply(.ready) }
+    startedBy = record.spec
     attach(found.run)
     lastHeartbeat = max(found.run.started, found.status.heartbeat, Clock.monotonicNanoseconds())
     if machine.state == .starting { watchReadiness(found.run) }
@@ -58,6 +59,10 @@ extension Subsystem {
       services.logger.error("cannot clean up", metadata: ["subsystem": "\(name)", "error": "\(error)"])
     }
     let spec = record.spec ?? spec
+    if record.pid == 0 {
+      // It was about to be started, for the first time or again.
+      return spec.restart.condition != .never
+    }
     let ended = files.exit()
     if spec.readiness == .exited, ended?.status == .exited(0) {
       _ = machine.apply(.startAsked)

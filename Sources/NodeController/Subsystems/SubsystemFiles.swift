@@ -34,7 +34,7 @@ struct SubsystemFiles: Sendable {
     var keeper: Int32
     /// Of the keeper (proc(5), field 22), which with the pid names it for ever.
     var keeperStart: UInt64
-    /// The workload's.
+    /// The workload's; 0 while there is none that anybody knows of, though one is wanted.
     var pid: Int32
     /// Nanoseconds of the monotonic clock.
     var started: UInt64
@@ -103,6 +103,16 @@ struct SubsystemFiles: Sendable {
   func exit() -> ExitRecord? {
     (try? FileSystem.readText("\(state)/\(ExitRecord.fileName)", limit: 256)).flatMap(ExitRecord.init(text:))
   }
+
+  /// There is no run now, and there is to be one again.
+  func recordWanted() throws {
+    guard var record = record() else { return }
+    record.pid = 0
+    try write(record)
+  }
+
+  /// There is no run now, and none is wanted.
+  func forgetRecord() throws(SyscallError) { try FileSystem.remove(recordFile) }
 
   func forgetRun() throws(SyscallError) { try FileSystem.removeTree(run) }
 

@@ -3,6 +3,7 @@
 
 import AgentAPI
 import Configuration
+import HealthChecks
 import LinuxKernel
 
 /// Reads a unit file into a ``SubsystemSpec``; docs/subsystems.md describes the format.
@@ -62,7 +63,7 @@ enum SubsystemParser {
     if let member = members["watchdog"] { spec.watchdog = try atLeast(100, member) }
     if let member = members["limits"] { spec.limits = try limits(member) }
     if let member = members["sockets"] { spec.sockets = try sockets(member) }
-    if let member = members["checks"] { spec.checks = try HealthCheckParser.parse(member, ofNode: false) }
+    if let member = members["checks"] { spec.checks = try HealthCheckParser.parse(member, of: .subsystem) }
     if let member = members["log"] { spec.log = try log(member) }
     if spec.start == .socket, spec.sockets.isEmpty {
       throw DescriptorProblem(file: file, line: 1, key: "start", text: "socket needs at least one of sockets")

@@ -218,6 +218,18 @@ actor SubsystemRegistry {
     }
   }
 
+  /// Another spec for a part of the agent, which is started again where it runs by an older one.
+  func renew(_ spec: SubsystemSpec) async throws {
+    guard let subsystem = subsystems[spec.name] as? Subsystem, fixed.contains(spec.name) else { return }
+    if graph.specs[spec.name] != spec {
+      var specs = graph.specs
+      specs[spec.name] = spec
+      graph = try SubsystemGraph(specs)
+      await subsystem.update(spec)
+    }
+    if await subsystem.isOutdated { try await heal(spec.name) }
+  }
+
   /// Starts one again that does not do its work; what requires it goes on.
   func heal(_ name: String) async throws {
     let subsystem = try find(name)
@@ -228,6 +240,8 @@ actor SubsystemRegistry {
   func run(_ command: [String], beside name: String, timeout: Int64) async throws -> String {
     try await find(name).run(command, timeout: timeout)
   }
+
+  func spec(of name: String) -> SubsystemSpec? { graph.specs[name] }
 
   /// The checks of each.
   var checks: [String: [HealthCheck]] { graph.specs.mapValues(\.checks) }

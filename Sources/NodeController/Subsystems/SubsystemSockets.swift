@@ -34,7 +34,7 @@ struct SubsystemSockets: Sendable {
       throw RPCError(.invalidParams, "\(spec.listen) is no address to listen on")
     }
     do {
-      guard address.kind == .unix else { return SharedDescriptor(try address.listen()) }
+      guard address.kind == .unix else { return SharedDescriptor(try address.listen(early: spec.early ?? false)) }
       // Closed to all but root until it has its owner.
       let socket = SharedDescriptor(try address.listen(mode: 0o600))
       let uid = try spec.user.map { user in

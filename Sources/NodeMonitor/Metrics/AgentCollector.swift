@@ -19,6 +19,7 @@ struct AgentCollector {
   private let containers: [Figure]
   private let seen: FamilyID
   private let network: [(family: FamilyID, host: String)]
+  private let endpoints: [(family: FamilyID, value: (NetworkMethods.Endpoint) -> UInt64)]
   private let healthy: FamilyID
   private let failures: FamilyID
   private let duration: FamilyID
@@ -80,6 +81,22 @@ struct AgentCollector {
         )
       }
     }
+    let counted: [(String, String, (NetworkMethods.Endpoint) -> UInt64)] = [
+      ("receive_packets", "Packets that came to an endpoint.", { $0.receivedPackets }),
+      ("receive_bytes", "Bytes of packets that came to an endpoint.", { $0.receivedBytes }),
+      ("transmit_packets", "Packets that went out from an endpoint.", { $0.sentPackets }),
+      ("transmit_bytes", "Bytes of packets that went out from an endpoint.", { $0.sentBytes }),
+      (
+        "refused_packets", "Packets to an endpoint's port of the node from where its scope does not reach.",
+        { $0.refusedPackets }
+      ),
+    ]
+    endpoints = counted.map { name, help, value in
+      (
+        table.family(
+          "nodeagent_endpoint_\(name)_total", help, .counter, labels: ["container", "endpoint", "protocol"]), value
+      )
+    }
     healthy = table.family(
       "nodeagent_health_check_state", "1 for the state that a health check is in, 0 for the others.",
       labels: ["owner", "check", "state"])
@@ -132,6 +149,10 @@ struct AgentCollector {
     add("cpu_cfs_throttled_seconds_total", "Total time duration the container has been throttled.", .counter) {
       seconds($0.throttledMicroseconds)
     }
+    add("fs_reads_bytes_total", "Cumulative count of bytes read.", .counter) { number($0.readBytes) }
+    add("fs_writes_bytes_total", "Cumulative count of bytes written.", .counter) { number($0.writtenBytes) }
+    add("fs_reads_total", "Cumulative count of reads completed.", .counter) { number($0.reads) }
+    add("fs_writes_total", "Cumulative count of writes completed.", .counter) { number($0.writes) }
     add(
       "memory_usage_bytes", "Current memory usage in bytes, including all memory regardless of when it was accessed.",
       .gauge
@@ -207,6 +228,10 @@ struct AgentCollector {
       if let value = value(container.usage) { set(&table, family, labels, value) }
     }
     set(&table, seen, labels, Double(Clock.wallMicroseconds() / 1_000_000))
+    for endpoint in container.endpoints ?? [] {
+      let labels = [container.name, endpoint.name, endpoint.proto.rawValue]
+      for (family, value) in endpoints { set(&table, family, labels, Double(value(endpoint))) }
+    }
     guard let interface = container.interface else { return }
     for (family, host) in network {
       if let value = table.value(host, interface) { set(&table, family, labels + ["eth0"], value) }

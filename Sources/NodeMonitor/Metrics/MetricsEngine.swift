@@ -50,6 +50,7 @@ actor MetricsEngine {
     while !Task.isCancelled {
       await refresh()
       history.append(table, at: Self.now)
+      table.recorded(history.added, keeping: history.firstKept)
       await alert()
       try? await Task.sleep(for: Self.interval, tolerance: .seconds(1))
     }
@@ -67,6 +68,8 @@ actor MetricsEngine {
   }
 
   private func alert() async {
+    // Without what the node controller knows, what fires would seem to have ended; nobody could be told either.
+    guard !isAway else { return }
     let found = alerts.step(ExpressionEvaluator(table, history, now: Self.now), now: Self.now)
     guard found != told, !(alerts.isEmpty && told == nil && found.alerts.isEmpty) else { return }
     do {

@@ -32,11 +32,11 @@ struct HTTPDelivery: EventDelivery {
     do {
       answer = try await requester.send(request, body: try encode(events), timeout: Self.timeout)
     } catch {
-      throw DeliveryFailure("\(request.url): \(NetworkProbe.words(error, timeout: Self.timeout))")
+      throw DeliveryFailure("\(request.server): \(NetworkProbe.words(error, timeout: Self.timeout))")
     }
     guard (200..<300).contains(answer.status) else {
       let text = String(decoding: answer.body.prefix(200), as: UTF8.self).filter { !$0.isNewline }
-      throw DeliveryFailure("\(request.url) answered with status \(answer.status)\(text.isEmpty ? "" : ": \(text)")")
+      throw DeliveryFailure("\(request.server) answered with status \(answer.status)\(text.isEmpty ? "" : ": \(text)")")
     }
   }
 }

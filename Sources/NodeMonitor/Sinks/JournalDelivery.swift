@@ -9,6 +9,8 @@ import LinuxKernel
 struct JournalDelivery: EventDelivery {
   let mostEvents = 100
   private let path: String
+  /// A journal that is stopped takes nothing, and must not hold a thread for ever.
+  private static let seconds = 10
 
   init(path: String = "/run/systemd/journal/socket") { self.path = path }
 
@@ -17,7 +19,7 @@ struct JournalDelivery: EventDelivery {
     try await Blocking.run {
       let socket: Descriptor
       do {
-        socket = try UnixSocket.connect(path, kind: .datagram)
+        socket = try UnixSocket.connect(path, kind: .datagram, seconds: Self.seconds)
       } catch {
         throw DeliveryFailure("systemd's journal is not there: \(error)")
       }

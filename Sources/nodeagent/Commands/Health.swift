@@ -17,11 +17,11 @@ struct HealthCommand: ParsableCommand {
     @OptionGroup var options: InstanceOptions
     @OptionGroup var output: JSONOption
     @Flag(help: "Show the last changes of each check, too.") var history = false
-    @Argument(help: "Sub-systems, or node; all when none is named.") var owners: [String] = []
+    @Argument(help: "Sub-systems, containers, or node; all when none is named.") var owners: [String] = []
 
     func run() throws {
       try reporting {
-        let views = try options.node().call(HealthMethods.list, .init(owners: owners.isEmpty ? nil : owners))
+        let views = try HealthOwners.list(options, owners)
         if output.json { try output.print(views) } else { show(views) }
         if views.contains(where: { $0.state == .unhealthy }) { throw ExitCode(5) }
       }
@@ -34,7 +34,8 @@ struct HealthCommand: ParsableCommand {
       }
       for view in sorted {
         table.add(
-          .init(view.owner), .init(view.name), Self.state(view.state), .init(String(view.since.prefix(19)) + "Z"),
+          .init(HealthOwners.text(view)), .init(view.name), Self.state(view.state),
+          .init(String(view.since.prefix(19)) + "Z"),
           .init(view.checked.map { String($0.prefix(19).suffix(8)) } ?? "-"),
           .init(view.milliseconds.map { "\(Format.decimal($0))ms" } ?? "-"),
           .init([view.output, view.remedy].compactMap { $0 }.joined(separator: " -> ")))
@@ -44,7 +45,7 @@ struct HealthCommand: ParsableCommand {
       for view in sorted {
         for change in view.history {
           print(
-            "\(Terminal.styled(change.time, .dim))  \(view.owner)/\(view.name)  \(change.state.rawValue)\(change.output.map { ": \(Terminal.printable($0))" } ?? "")"
+            "\(Terminal.styled(change.time, .dim))  \(HealthOwners.text(view))/\(view.name)  \(change.state.rawValue)\(change.output.map { ": \(Terminal.printable($0))" } ?? "")"
           )
         }
       }
@@ -63,17 +64,17 @@ struct HealthCommand: ParsableCommand {
   struct Maintenance: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract:
-        "Begin or end the maintenance of sub-systems: meanwhile nothing is checked, and nothing restarted for health."
+        "Begin or end the maintenance of sub-systems or containers: meanwhile nothing is checked, and nothing restarted for health."
     )
     @OptionGroup var options: InstanceOptions
     @Argument(help: "on or off.") var mode: String
-    @Argument(help: "Sub-systems, or node.") var owners: [String]
+    @Argument(help: "Sub-systems, containers, or node; container/NAME where both have the name.") var owners: [String]
 
     func validate() throws { if mode != "on" && mode != "off" { throw ValidationError("the mode is on or off") } }
 
     func run() throws {
       try reporting {
-        _ = try options.node().call(HealthMethods.maintenance, .init(owners: owners, on: mode == "on"))
+        for owner in owners { try HealthOwners.maintenance(options, owner, on: mode == "on") }
       }
     }
   }

@@ -25,10 +25,12 @@ struct Stats: ParsableCommand {
   @OptionGroup var options: InstanceOptions
   @OptionGroup var output: JSONOption
   @Flag(name: .shortAndLong, help: "Go on, once a second.") var follow = false
+  @Flag(name: .shortAndLong, help: "What their endpoints have moved instead.") var endpoints = false
   @Argument(help: "Containers; all when none is named.") var names: [String] = []
 
   func run() throws {
     try reporting {
+      if endpoints { return try showEndpoints() }
       let client = try options.containers()
       let query = ContainerMethods.Query(names: names.isEmpty ? nil : names)
       repeat {
@@ -50,7 +52,8 @@ struct Stats: ParsableCommand {
   }
 
   private func show(_ all: [ContainerStats]) {
-    var table = Table("NAME", "CPU", "THROTTLED", "MEMORY", "PEAK", "OOM KILLS", "PIDS")
+    var table = Table(
+      "NAME", "CPU", "THROTTLED", "MEMORY", "PEAK", "OOM KILLS", "PIDS", "RECEIVED", "SENT", "READ", "WRITTEN")
     for stats in all {
       let usage = stats.usage
       table.add(
@@ -58,9 +61,32 @@ struct Stats: ParsableCommand {
         .init(usage.throttledMicroseconds.map { Format.duration(milliseconds: Int64($0 / 1000)) } ?? "-"),
         .init(usage.memory.map { Format.bytes($0, of: usage.memoryLimit) } ?? "-"),
         .init(usage.memoryPeak.map { Format.bytes($0) } ?? "-"), .init(usage.oomKills.map(String.init) ?? "-"),
-        .init(usage.pids.map { pids in usage.pidsLimit.map { "\(pids)/\($0)" } ?? "\(pids)" } ?? "-"))
+        .init(usage.pids.map { pids in usage.pidsLimit.map { "\(pids)/\($0)" } ?? "\(pids)" } ?? "-"),
+        .init(Self.bytes(usage.networkReceivedBytes)), .init(Self.bytes(usage.networkSentBytes)),
+        .init(Self.bytes(usage.readBytes)), .init(Self.bytes(usage.writtenBytes)))
     }
     table.print()
+  }
+
+  private static func bytes(_ count: UInt64?) -> String { count.map { Format.bytes($0) } ?? "-" }
+
+  private func showEndpoints() throws {
+    let client = try options.node()
+    repeat {
+      let all = try client.call(NetworkMethods.status).containers.filter { names.isEmpty || names.contains($0.name) }
+      if output.json {
+        try output.print(all)
+      } else {
+        if follow && Terminal.coloursOutput { print("\u{1b}[2J\u{1b}[H", terminator: "") }
+        var table = EndpointTable.header(withContainer: true)
+        for container in all {
+          for endpoint in container.endpoints { EndpointTable.add(endpoint, of: container.name, to: &table) }
+        }
+        table.print()
+      }
+      fflush(nil)
+      if follow { Thread.sleep(forTimeInterval: 1) }
+    } while follow
   }
 }
 
@@ -77,7 +103,9 @@ struct Events: ParsableCommand {
   @Option(
     help: ArgumentHelp("Only from this time on: RFC 3339, or a duration before now such as 10m.", valueName: "time"))
   var since: String?
-  @Option(help: ArgumentHelp("Only of this kind: container, bundle, subsystem, node.", valueName: "kind"))
+  @Option(
+    help: ArgumentHelp(
+      "Only of this kind: container, bundle, subsystem, health, alert, node, firewall, network.", valueName: "kind"))
   var kind: [String] = []
   @Option(help: ArgumentHelp("Only of at least this severity: info, warning, error.", valueName: "severity"))
   var severity: String?

@@ -34,20 +34,26 @@ struct PS: ParsableCommand {
 
   private static func state(_ view: ContainerView) -> Table.Cell {
     switch view.state {
-    case .available: .init("available", .green)
+    case .available: .init("available\(health(view))", .green)
     case .failed: .init("failed\(view.reason.map { ": \($0.prefix(60))" } ?? "")", .red)
     case .stopped:
       .init(
         view.exitSignal.map { "stopped (\(SignalText.name($0)))" } ?? view.exitCode.map { "stopped (\($0))" }
           ?? "stopped", .dim)
-    case .unavailable, .initializing, .stopping: .init(view.state.rawValue, .yellow)
+    case .unavailable: .init("unavailable\(health(view))", .yellow)
+    case .initializing, .stopping: .init(view.state.rawValue, .yellow)
     default: .init(view.state.rawValue)
     }
   }
 
+  private static func health(_ view: ContainerView) -> String { view.health.map { " (\($0.rawValue))" } ?? "" }
+
   static func endpoints(_ view: ContainerView) -> String {
     let published = view.endpoints.compactMap { endpoint in
-      endpoint.hostPort.map { "\(endpoint.scope):\(endpoint.hostAddress ?? ""):\($0)/\(endpoint.proto)" }
+      endpoint.hostPort.map { port in
+        let last = endpoint.count.map { "-\(Int(port) + Int($0) - 1)" } ?? ""
+        return "\(endpoint.scope):\(endpoint.hostAddress ?? ""):\(port)\(last)/\(endpoint.proto)"
+      }
     }
     return published.isEmpty ? "-" : published.joined(separator: ", ")
   }

@@ -14,6 +14,9 @@ struct SpecOptions: ParsableArguments {
     String?
   @Option(help: ArgumentHelp("Limit of processors, such as 0.5.", valueName: "number")) var cpus: String?
   @Option(help: "Limit of processes and threads.") var pids: UInt64?
+  @Option(help: ArgumentHelp("Limit of what it receives over its network, such as 10Mbit.", valueName: "rate"))
+  var receiveRate: String?
+  @Option(help: ArgumentHelp("Limit of what it sends over its network.", valueName: "rate")) var sendRate: String?
   @Option(help: ArgumentHelp("never, on-failure, on-failure:5 or always.", valueName: "policy")) var restart: String?
   @Option(help: "none or private.") var network: NetworkMode?
   @Option(
@@ -21,6 +24,10 @@ struct SpecOptions: ParsableArguments {
     help: ArgumentHelp(
       "Publish an endpoint on this port of the node; 0 lets the node choose.", valueName: "endpoint=port"))
   var publish: [String] = []
+  @Option(
+    help: ArgumentHelp(
+      "Let this container and that one reach each other, this one by the other's name.", valueName: "container"))
+  var link: [String] = []
   @Argument(help: "name:version, name, or the first digits of a digest.") var bundle: String
   @Argument(parsing: .postTerminator, help: "Replaces the bundle's command, after --.") var command: [String] = []
 
@@ -29,7 +36,7 @@ struct SpecOptions: ParsableArguments {
       var spec = ContainerSpec(name: name ?? String(bundle.split(separator: ":").first ?? ""), bundle: bundle)
       if !command.isEmpty { spec.command = command }
       if !env.isEmpty { spec.environment = try pairs(env, "--env") }
-      if memory != nil || cpus != nil || pids != nil {
+      if memory != nil || cpus != nil || pids != nil || receiveRate != nil || sendRate != nil {
         var resources = Resources(pids: pids)
         if let memory {
           guard let bytes = Quantity.bytes(memory) else { throw ValidationError("--memory is a size such as 64MiB") }
@@ -41,10 +48,13 @@ struct SpecOptions: ParsableArguments {
           }
           resources.cpuMilli = milli
         }
+        resources.receiveRate = try receiveRate.map { try rate($0, "--receive-rate") }
+        resources.sendRate = try sendRate.map { try rate($0, "--send-rate") }
         spec.resources = resources
       }
       spec.restart = try restart.map(policy)
       spec.network = network
+      if !link.isEmpty { spec.links = link }
       if !publish.isEmpty {
         spec.publish = try pairs(publish, "--publish").mapValues { text in
           guard let port = UInt16(text) else { throw ValidationError("--publish is ENDPOINT=PORT, 0 to 65535") }
@@ -53,6 +63,11 @@ struct SpecOptions: ParsableArguments {
       }
       return spec
     }
+  }
+
+  private func rate(_ text: String, _ option: String) throws -> UInt64 {
+    guard let rate = Quantity.bitRate(text) else { throw ValidationError("\(option) is a rate such as 10Mbit") }
+    return rate
   }
 
   private func pairs(_ texts: [String], _ option: String) throws -> [String: String] {

@@ -18,7 +18,8 @@ struct Table {
 
   init(_ header: String...) { self.header = header }
 
-  mutating func add(_ cells: Cell...) { rows.append(cells) }
+  mutating func add(_ cells: Cell...) { add(cells) }
+  mutating func add(_ cells: [Cell]) { rows.append(cells) }
 
   var lines: [String] {
     var widths = header.map(\.count)

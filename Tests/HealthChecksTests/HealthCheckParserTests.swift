@@ -5,11 +5,11 @@ import AgentAPI
 import Configuration
 import Testing
 
-@testable import NodeController
+@testable import HealthChecks
 
 @Suite struct HealthCheckParserTests {
-  private static func parse(_ text: String, ofNode: Bool = false) throws -> [HealthCheck] {
-    try HealthCheckParser.parse(try DescriptorNode(file: "c.yaml", text: text), ofNode: ofNode)
+  private static func parse(_ text: String, of place: HealthCheckParser.Place = .subsystem) throws -> [HealthCheck] {
+    try HealthCheckParser.parse(try DescriptorNode(file: "c.yaml", text: text), of: place)
   }
 
   @Test func `every kind of check is read`() throws {
@@ -100,6 +100,30 @@ import Testing
 
   @Test(arguments: ["- process: true", "- command: [/bin/true]", "- {tcp: \"a:1\", actions: [restart]}"])
   func `a node has no process`(text: String) {
-    #expect(throws: DescriptorProblem.self) { try Self.parse(text, ofNode: true) }
+    #expect(throws: DescriptorProblem.self) { try Self.parse(text, of: .node) }
+  }
+
+  @Test(arguments: [
+    "- process: true", "- tcp: 127.0.0.1:80", "- tcp: \"[::1]:80\"", "- tcp: localhost:80", "- unix: /run/x.sock",
+    "- http: http://localhost:8080/health", "- http: {url: \"https://127.0.0.1/\", insecure: true}",
+    "- {command: [/bin/true], actions: [restart, stop, {run: [/bin/false]}]}", "- file: {path: /x, age: 1m}",
+    "- resources: {memory: 1MiB, cpu: 0.5, restarts: 3}",
+  ])
+  func `a bundle asks for what is inside its container`(text: String) throws {
+    #expect(try Self.parse(text, of: .container).count == 1)
+  }
+
+  @Test(arguments: [
+    ("- tcp: db.example:80", "names are not looked up"), ("- http: http://web/", "names are not looked up"),
+    ("- http: {url: \"http://127.0.0.1/\", redirects: 1}", "takes no ca"),
+    ("- http: {url: \"https://127.0.0.1/\", ca: /etc/shadow}", "takes no ca"),
+    ("- http: {url: \"https://127.0.0.1/\", key: /etc/shadow}", "takes no ca"),
+    ("- resources: {files: 10}", "takes memory, cpu and restarts"),
+    ("- reach: {addresses: [\"192.0.2.1:1\"]}", "is for the node and its sub-systems"),
+    ("- {tcp: \"127.0.0.1:1\", arbiter: far}", "is for the node and its sub-systems"),
+  ])
+  func `and for nothing outside of it`(text: String, message: String) {
+    let problem = #expect(throws: DescriptorProblem.self) { try Self.parse(text, of: .container) }
+    #expect(problem?.description.contains(message) ?? false, "\(problem?.description ?? "")")
   }
 }

@@ -4,7 +4,7 @@
 import AgentAPI
 import Testing
 
-@testable import NodeController
+@testable import HealthChecks
 
 @Suite struct HealthMachineTests {
   private static func check(_ change: (inout HealthCheck) -> Void = { _ in }) -> HealthCheck {
@@ -46,6 +46,37 @@ import Testing
     _ = machine.apply(.begun(at: 20))
     _ = machine.apply(Self.seen(true, at: 21))
     #expect(machine.apply(Self.seen(false, at: 22)).first == .changed(.unhealthy))
+  }
+
+  @Test func `what starts slowly is given more time after each restart in vain`() {
+    var machine = HealthMachine(
+      Self.check {
+        $0.interval = 1000
+        $0.fall = 2
+        $0.actions = [.restart]
+      })
+    // It answers 7 s after a start, and is looked at each second.
+    var restarts = 0
+    var now = 0.0
+    starts: while restarts < 10 {
+      _ = machine.apply(.begun(at: now))
+      for second in 1...30 {
+        let effects = machine.apply(Self.seen(second >= 7, at: now + Double(second)))
+        if effects.contains(.changed(.healthy)) { break starts }
+        if effects.contains(.act(.restart)) {
+          restarts += 1
+          now += Double(second)
+          _ = machine.apply(.ended)
+          continue starts
+        }
+      }
+    }
+    #expect(machine.state == .healthy)
+    #expect(restarts == 2)
+    // Having been healthy, it is given no more than at first.
+    _ = machine.apply(.begun(at: 1000))
+    #expect(machine.apply(Self.seen(false, at: 1001)) == [])
+    #expect(machine.apply(Self.seen(false, at: 1002)) == [.changed(.unhealthy), .act(.restart)])
   }
 
   @Test func `actions escalate with each fall, and begin anew once it was healthy for long`() {

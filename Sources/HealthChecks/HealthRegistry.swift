@@ -11,8 +11,11 @@ import Probing
 
 /// All health checks: decides from what is seen, and has the remedy applied.
 ///
-/// What is seen over the network comes from the monitor, which has no privilege; the rest is looked at here.
-actor HealthRegistry {
+/// What is not looked at by its own controller is assigned to the monitor, which has no privilege and reports what it saw.
+///
+/// A controller has one for what it keeps running: the node controller for sub-systems and the node, the container
+/// controller for containers.
+public actor HealthRegistry {
   private struct Entry {
     let owner: String
     var machine: HealthMachine
@@ -26,7 +29,7 @@ actor HealthRegistry {
   }
 
   /// The owner of checks that belong to no sub-system.
-  static let node = "node"
+  public static let node = "node"
   private static let keptChanges = 50
 
   private let events: EventLog
@@ -39,40 +42,54 @@ actor HealthRegistry {
   /// Kept in a file: a node controller that is started again in the middle of somebody's work must not interfere.
   private var maintained: Set<String> = []
   private let maintenanceFile: String
-  private var listeners: [UInt64: AsyncStream<HealthMethods.Assignments>.Continuation] = [:]
-  private var nextListener: UInt64 = 0
+  private let broadcast = Broadcast<HealthMethods.Assignments>()
   private var local: ProbeScheduler?
   /// Of the run, or the check, that was told of last: what is seen of an earlier one does not count.
   private var generation: UInt64 = 0
   private var lateCount = 0
   private var lateTold = -60.0
 
-  init(
-    instance: Instance, events: EventLog, logger: Logger,
+  private let kind: HealthView.OwnerKind
+  private let isLocal: @Sendable (HealthCheck.Probe) -> Bool
+  private let changed: @Sendable (_ owner: String, HealthState?) -> Void
+
+  /// - Parameters:
+  ///   - kind: what the owners are, ``node`` apart.
+  ///   - maintenanceFile: where it is kept who is not to be checked.
+  ///   - isLocal: true for what this process looks at itself.
+  ///   - changed: gets the worst state of an owner's checks whenever one of them changes; must not wait.
+  ///   - remedy: does what an action says, and returns words for what was done.
+  public init(
+    of kind: HealthView.OwnerKind, maintenanceFile: String, events: EventLog, logger: Logger,
+    isLocal: @escaping @Sendable (HealthCheck.Probe) -> Bool,
+    changed: @escaping @Sendable (_ owner: String, HealthState?) -> Void = { _, _ in },
     remedy: @escaping @Sendable (_ owner: String, HealthCheck.Action, _ cause: String) async throws -> String
   ) {
+    self.kind = kind
+    self.maintenanceFile = maintenanceFile
     self.events = events
     self.logger = logger
+    self.isLocal = isLocal
+    self.changed = changed
     self.remedy = remedy
-    maintenanceFile = "\(instance.stateDirectory)/maintenance.json"
-    let known = (try? FileSystem.read(maintenanceFile)).flatMap { try? JSONCoding.decode([String].self, from: $0) }
-    maintained = Set(known ?? [])
+    maintained = Set(SavedState.read([String].self, maintenanceFile, logger: logger) ?? [])
   }
 
   /// Begins to look at what is looked at here.
-  func start(_ probe: @escaping ProbeScheduler.Probe) async {
+  public func start(_ probe: @escaping ProbeScheduler.Probe) async {
     local = ProbeScheduler(probe: probe, report: { result in Task { await self.take([result]) } })
     await assign()
   }
 
-  func stop() async { await local?.stop() }
+  public func stop() async { await local?.stop() }
 
   // MARK: - Looking
 
-  func list(_ owners: [String]?) -> [HealthView] {
+  public func list(_ owners: [String]?) -> [HealthView] {
     order.compactMap { entries[$0] }.filter { owners?.contains($0.owner) ?? true }.map { entry in
       HealthView(
-        owner: entry.owner, name: entry.check.name, kind: entry.check.probe.kind, state: entry.machine.state,
+        ownerKind: entry.owner == Self.node && kind == .subsystem ? .node : kind, owner: entry.owner,
+        name: entry.check.name, kind: entry.check.probe.kind, state: entry.machine.state,
         since: Timestamp.text(microseconds: entry.since), failures: entry.machine.failures,
         output: entry.last?.result.output, checked: entry.last.map { Timestamp.text(microseconds: $0.time) },
         milliseconds: entry.last?.result.milliseconds, remedy: entry.remedy, interval: entry.interval,
@@ -80,14 +97,18 @@ actor HealthRegistry {
     }
   }
 
-  func checks(of owner: String) -> [HealthCheck] {
+  public func checks(of owner: String) -> [HealthCheck] {
     order.compactMap { entries[$0] }.filter { $0.owner == owner }.map(\.check)
+  }
+
+  private func worst(of owner: String) -> HealthState? {
+    HealthState.worst(entries.values.filter { $0.owner == owner }.map(\.machine.state))
   }
 
   // MARK: - What is checked
 
   /// Makes these the checks of `owner`. Those that have not changed go on.
-  func configure(_ owner: String, _ checks: [HealthCheck]) async {
+  public func configure(_ owner: String, _ checks: [HealthCheck]) async {
     let ids = Set(checks.map { "\(owner)/\($0.name)" })
     for (id, entry) in entries where entry.owner == owner && !ids.contains(id) {
       entries[id] = nil
@@ -107,7 +128,7 @@ actor HealthRegistry {
   }
 
   /// The owner's process has been started, or has ended.
-  func owner(_ owner: String, runs: Bool) async {
+  public func owner(_ owner: String, runs: Bool) async {
     guard runs != running.contains(owner) || runs else { return }
     if runs { running.insert(owner) } else { running.remove(owner) }
     generation += 1
@@ -119,7 +140,7 @@ actor HealthRegistry {
   }
 
   /// - Throws: when it cannot be remembered; nothing is changed then.
-  func maintenance(_ owners: [String], on: Bool) async throws {
+  public func maintenance(_ owners: [String], on: Bool) async throws {
     let next = on ? maintained.union(owners) : maintained.subtracting(owners)
     try FileSystem.replace(maintenanceFile, with: try JSONCoding.encode(next.sorted()), mode: 0o600)
     maintained = next
@@ -134,7 +155,7 @@ actor HealthRegistry {
 
   // MARK: - What is seen
 
-  func take(_ results: [ProbeResult]) async {
+  public func take(_ results: [ProbeResult]) async {
     for result in results {
       guard let entry = entries[result.id], entry.generation == result.generation else { continue }
       entries[result.id]?.last = (result, Clock.wallMicroseconds())
@@ -150,7 +171,7 @@ actor HealthRegistry {
   }
 
   /// Looks were left out because those before had not ended. Told once a minute at most.
-  func late(_ count: Int) {
+  public func late(_ count: Int) {
     lateCount += count
     guard Self.seconds - lateTold >= 60 else { return }
     events.add(
@@ -182,6 +203,7 @@ actor HealthRegistry {
       }
     }
     entries[id] = entry
+    if entry.machine.state != before { changed(entry.owner, worst(of: entry.owner)) }
     for case .act(let action) in effects { act(action, id, entry) }
     if effects.contains(where: { if case .pace = $0 { true } else { false } }) { await assign() }
   }
@@ -233,22 +255,12 @@ actor HealthRegistry {
 
   private func assign() async {
     let active = active
-    await local?.assign(active.filter { !$0.check.probe.isRemote })
-    let remote = HealthMethods.Assignments(checks: active.filter { $0.check.probe.isRemote })
-    for listener in listeners.values { listener.yield(remote) }
+    await local?.assign(active.filter { isLocal($0.check.probe) })
+    broadcast.send(.init(checks: active.filter { !isLocal($0.check.probe) }))
   }
 
   /// The monitor's checks now, and again whenever they change.
-  func assignments() -> AsyncStream<HealthMethods.Assignments> {
-    let (stream, continuation) = AsyncStream.makeStream(
-      of: HealthMethods.Assignments.self, bufferingPolicy: .bufferingNewest(1))
-    nextListener += 1
-    let id = nextListener
-    listeners[id] = continuation
-    continuation.onTermination = { _ in Task { await self.forget(id) } }
-    continuation.yield(.init(checks: active.filter { $0.check.probe.isRemote }))
-    return stream
+  public func assignments() -> AsyncStream<HealthMethods.Assignments> {
+    broadcast.listen(.init(checks: active.filter { !isLocal($0.check.probe) }))
   }
-
-  private func forget(_ id: UInt64) { listeners[id] = nil }
 }

@@ -6,18 +6,32 @@ import Configuration
 import LinuxKernel
 
 /// Reads a list of checks; docs/health.md describes the format.
-enum HealthCheckParser {
+public enum HealthCheckParser {
+  /// Whose checks they are, which decides what can be looked at and done.
+  public enum Place: Sendable, Hashable {
+    case node, subsystem
+    /// A bundle's descriptor: somebody else wrote it, and it names nothing outside of the container.
+    case container
+
+    fileprivate var kinds: [String] {
+      switch self {
+      case .node: ["tcp", "unix", "http", "file", "reach"]
+      case .subsystem: ["process", "tcp", "unix", "http", "command", "file", "resources", "reach"]
+      case .container: ["process", "tcp", "unix", "http", "command", "file", "resources"]
+      }
+    }
+  }
+
   private static let kinds = ["process", "tcp", "unix", "http", "command", "file", "resources", "reach"]
   private static let keys =
     kinds + [
       "name", "interval", "timeout", "grace", "rise", "fall", "jitter", "backoff", "actions", "forgive", "arbiter",
     ]
 
-  /// - Parameter node: the checks belong to no sub-system.
-  static func parse(_ node: DescriptorNode, ofNode: Bool) throws(DescriptorProblem) -> [HealthCheck] {
+  public static func parse(_ node: DescriptorNode, of place: Place) throws(DescriptorProblem) -> [HealthCheck] {
     var checks: [HealthCheck] = []
     for element in try node.elements() {
-      let check = try check(element, ofNode: ofNode)
+      let check = try check(element, place)
       if checks.contains(where: { $0.name == check.name }) {
         throw element.problem("has the name \(check.name), which another check has; give it a name")
       }
@@ -32,16 +46,19 @@ enum HealthCheckParser {
     return checks
   }
 
-  private static func check(_ node: DescriptorNode, ofNode: Bool) throws(DescriptorProblem) -> HealthCheck {
+  private static func check(_ node: DescriptorNode, _ place: Place) throws(DescriptorProblem) -> HealthCheck {
     let members = try node.members(keys)
     let given = kinds.filter { members[$0] != nil }
     guard given.count == 1, let kind = given.first, let member = members[kind] else {
-      throw node.problem("needs exactly one of \(kinds.joined(separator: ", "))")
+      throw node.problem("needs exactly one of \(place.kinds.joined(separator: ", "))")
     }
-    if ofNode, ["process", "resources", "command"].contains(kind) {
-      throw member.problem("belongs to a sub-system; put the check in its unit file")
+    guard place.kinds.contains(kind) else {
+      throw member.problem(
+        place == .node
+          ? "belongs to a sub-system; put the check in its unit file" : "is for the node and its sub-systems")
     }
     var check = HealthCheck(name: kind, probe: try probe(kind, member))
+    if place == .container { try Self.check(check.probe, staysInside: member) }
     if let member = members["name"] {
       check.name = try member.text()
       guard ContainerSpec.problem(withName: check.name) == nil else { throw member.problem("must be a name") }
@@ -55,9 +72,34 @@ enum HealthCheckParser {
     if let member = members["jitter"] { check.jitter = Int(try member.number(0...50)) }
     if let member = members["backoff"] { check.backoff = try member.milliseconds() }
     if let member = members["forgive"] { check.forgive = try member.milliseconds() }
-    if let member = members["arbiter"] { check.arbiter = try member.text() }
-    if let member = members["actions"] { check.actions = try actions(member, ofNode: ofNode) }
+    if let member = members["arbiter"] {
+      guard place != .container else { throw member.problem("is for the node and its sub-systems") }
+      check.arbiter = try member.text()
+    }
+    if let member = members["actions"] { check.actions = try actions(member, place) }
     return check
+  }
+
+  /// What a container's descriptor asks for must not lead out of the container, nor to files of the host.
+  private static func check(
+    _ probe: HealthCheck.Probe, staysInside node: DescriptorNode
+  ) throws(DescriptorProblem) {
+    switch probe {
+    case .http(let request):
+      guard request.authority == nil, request.certificate == nil, request.key == nil, request.redirects == 0 else {
+        throw node.problem("takes no ca, certificate, key and redirects in a bundle")
+      }
+      guard ContainerAddress(request) != nil else {
+        throw node.problem("must have an address or localhost as its host: names are not looked up in a container")
+      }
+    case .tcp(let address):
+      guard ContainerAddress(tcp: address) != nil else {
+        throw node.problem("must be an address or localhost, and a port: names are not looked up in a container")
+      }
+    case .resources(let bounds):
+      guard bounds.files == nil else { throw node.problem("takes memory, cpu and restarts in a bundle") }
+    case .process, .unix, .command, .file, .reach: break
+    }
   }
 
   private static func atLeast(_ least: Int64, _ node: DescriptorNode) throws(DescriptorProblem) -> Int64 {
@@ -108,7 +150,7 @@ enum HealthCheckParser {
   }
 
   /// Where something is sent by POST: a URL, or one with header fields and certificates.
-  static func request(_ node: DescriptorNode) throws(DescriptorProblem) -> HTTPProbe {
+  public static func request(_ node: DescriptorNode) throws(DescriptorProblem) -> HTTPProbe {
     if !node.isScalar { _ = try node.members(["url", "headers", "ca", "certificate", "key", "insecure"]) }
     var request = try http(node)
     request.method = "POST"
@@ -188,20 +230,21 @@ enum HealthCheckParser {
     return bounds
   }
 
-  private static func actions(_ node: DescriptorNode, ofNode: Bool) throws(DescriptorProblem) -> [HealthCheck.Action] {
+  private static func actions(_ node: DescriptorNode, _ place: Place) throws(DescriptorProblem) -> [HealthCheck.Action]
+  {
     var actions: [HealthCheck.Action] = []
     for element in try node.elements() {
       if element.isScalar {
         switch try element.text() {
         case "alert": actions.append(.alert)
-        case "restart" where !ofNode: actions.append(.restart)
-        case "stop" where !ofNode: actions.append(.stop)
+        case "restart" where place != .node: actions.append(.restart)
+        case "stop" where place != .node: actions.append(.stop)
         default: throw element.problem("must be alert, restart, stop or {run: [PROGRAM, ...]}; node checks: alert")
         }
         continue
       }
       let members = try element.members(["run"])
-      guard let command = members["run"], !ofNode else { throw element.problem("must be {run: [PROGRAM, ...]}") }
+      guard let command = members["run"], place != .node else { throw element.problem("must be {run: [PROGRAM, ...]}") }
       actions.append(.run(try self.command(command)))
     }
     guard !actions.isEmpty else { throw node.problem("needs at least one") }

@@ -31,6 +31,8 @@ struct HealthMachine: Sendable, Equatable {
   private var healthySince: Double?
   /// How many actions have been taken.
   private var steps = 0
+  /// How many restarts in a row it has asked for without having been healthy in between.
+  private var vainRestarts = 0
   private var interval: Int64
 
   init(_ check: HealthCheck) {
@@ -51,6 +53,7 @@ struct HealthMachine: Sendable, Equatable {
       if on { return state == .maintenance ? [] : restart(.maintenance) }
       guard state == .maintenance else { return [] }
       steps = 0
+      vainRestarts = 0
       return restart(isRunning ? .pending : .idle)
     case .seen(let ok, let at, let cutOff):
       guard state != .idle, state != .maintenance else { return [] }
@@ -80,6 +83,7 @@ struct HealthMachine: Sendable, Equatable {
     if let healthySince, at - healthySince >= Double(check.forgive) / 1000 { steps = 0 }
     guard state != .healthy, successes >= check.rise else { return [] }
     state = .healthy
+    vainRestarts = 0
     healthySince = at
     return [.changed(.healthy)] + pace(check.interval)
   }
@@ -87,7 +91,7 @@ struct HealthMachine: Sendable, Equatable {
   private mutating func fail(_ at: Double, cutOff: Bool) -> [Effect] {
     successes = 0
     // In its first moments what it is about may still be starting.
-    if state == .pending, at - begun < Double(check.grace) / 1000 { return [] }
+    if state == .pending, at - begun < Double(grace) / 1000 { return [] }
     failures += 1
     if state == .unhealthy {
       return check.backoff > 0 ? pace(min(max(check.backoff, check.interval), interval * 2)) : []
@@ -97,9 +101,21 @@ struct HealthMachine: Sendable, Equatable {
     healthySince = nil
     var effects: [Effect] = [.changed(.unhealthy)]
     if !cutOff, !check.actions.isEmpty {
-      effects.append(.act(check.actions[min(steps, check.actions.count - 1)]))
+      let action = check.actions[min(steps, check.actions.count - 1)]
+      effects.append(.act(action))
       steps += 1
+      if action == .restart { vainRestarts += 1 }
     }
     return effects
   }
+
+  /// How long failures after a start do not count, in milliseconds: after each restart that did not make it healthy twice as
+  /// long, since one that needs longer to start than `fall` looks last would be restarted for ever.
+  private var grace: Int64 {
+    guard vainRestarts > 0 else { return check.grace }
+    let first = max(check.grace, check.interval * Int64(check.fall))
+    return max(check.grace, min(Self.longestGrace, first << Int64(min(vainRestarts, 16))))
+  }
+
+  private static let longestGrace: Int64 = 5 * 60 * 1000
 }
