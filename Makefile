@@ -9,9 +9,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev libsystemd-dev pkg-config
+BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev libsystemd-dev libsqlite3-dev pkg-config
 RUN_PACKAGES := busybox-static mmdebstrap zstd
-TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl prometheus prometheus-node-exporter
+TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl prometheus prometheus-node-exporter openssl
 BENCH_PACKAGES := runc bubblewrap runit monit prometheus-node-exporter iptables dnsmasq-base
 DEB_PACKAGES := build-essential debhelper dh-apparmor dpkg-dev fakeroot lintian
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs
@@ -87,6 +87,7 @@ bench: build ## Measure beside runc, bwrap, runit, monit, node_exporter and the 
 	@$(SUDO) Benchmarks/run .build/release
 	@$(SUDO) Benchmarks/services .build/release
 	@$(SUDO) Benchmarks/network .build/release
+	@Benchmarks/certificates .build/release
 
 docs: build ## Write docs/api from the running agent's own description.
 	@.build/release/nodeagent api --directory docs/api

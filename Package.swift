@@ -20,6 +20,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
@@ -29,6 +31,8 @@ let package = Package(
     .systemLibrary(name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
     .systemLibrary(name: "CNetlink", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
+
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
     .target(name: "LinuxKernel", dependencies: ["CLinux"]),
     .target(name: "LaunchPlan", dependencies: ["LinuxKernel", "CLinux"]),
@@ -85,14 +89,30 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ]),
+    .target(
+      name: "CertManager",
+      dependencies: [
+        "AgentAPI", "CSQLite", "LinuxKernel",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "_CryptoExtras", package: "swift-crypto"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "X509", package: "swift-certificates"),
+      ]),
     .target(name: "ComponentHarness", dependencies: ["LaunchPlan", "LinuxKernel", "CLinux"]),
     .executableTarget(
       name: "nodeagent",
       dependencies: [
-        "AgentAPI", "Configuration", "JSONRPC", "NodeController", "NodeMonitor", "ContainerController",
+        "AgentAPI", "CertManager", "Configuration", "JSONRPC", "NodeController", "NodeMonitor", "ContainerController",
         "LinuxKernel", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "X509", package: "swift-certificates"),
       ]),
     .executableTarget(
       name: "nodeagent-harness",
@@ -110,6 +130,7 @@ let package = Package(
     .testTarget(
       name: "ContainerControllerTests",
       dependencies: ["ContainerController", "AgentAPI", "LaunchPlan", "LinuxKernel"]),
+    .testTarget(name: "CertManagerTests", dependencies: ["CertManager"]),
     .testTarget(name: "ComponentHarnessTests", dependencies: ["ComponentHarness", "LaunchPlan"]),
     .testTarget(name: "LogStoreTests", dependencies: ["LogStore", "AgentAPI", "JSONRPC", "LinuxKernel"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics", "LinuxKernel"]),

@@ -34,6 +34,7 @@ struct NodeAgent: ParsableCommand {
       CommandGroup(name: "Bundles", subcommands: [BundleCommand.self]),
       CommandGroup(name: "Sub-systems", subcommands: [SubsystemCommand.self, HealthCommand.self]),
       CommandGroup(name: "Watching", subcommands: [MetricsCommand.self, Alerts.self, Sinks.self]),
+      CommandGroup(name: "Certificates", subcommands: [AuthorityCommand.self]),
       CommandGroup(name: "Network", subcommands: [FirewallCommand.self, NetworkCommand.self]),
     ])
 }

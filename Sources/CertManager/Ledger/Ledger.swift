@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import Crypto
+import Foundation
+import Synchronization
+import X509
+
+/// What the authority has done: certificates, tokens, and a log of every issue, renewal, refusal and revocation.
+///
+/// The rows of the log are linked: each has a keyed hash (HMAC-SHA-256, RFC 2104) over itself and the row before, and the newest is
+/// written down once more, so that a row that is changed, removed, added or moved is found by whoever has the key.
+public final class Ledger: Sendable {
+  private struct Refusals {
+    var minute: Int64 = 0
+    var count = 0
+    var leftOut = 0
+  }
+
+  private let refusals = Mutex(Refusals())
+  static let mostRefusals = 60
+  private let database: Mutex<Database>
+  private let auditKey: SymmetricKey
+
+  /// - Parameter auditKey: of the log's hashes; the same for the ledger's whole life.
+  public init(_ path: String, auditKey: SymmetricKey) throws {
+    self.auditKey = auditKey
+    let database = try Database(path)
+    try database.transaction {
+      for line in Self.tables { try database.run(line) }
+    }
+    self.database = Mutex(database)
+  }
+
+  private static let tables = [
+    """
+    CREATE TABLE IF NOT EXISTS certificates (serial TEXT PRIMARY KEY, identity TEXT NOT NULL, capabilities TEXT NOT NULL,
+    issued INTEGER NOT NULL, ends INTEGER NOT NULL, revoked INTEGER, reason INTEGER) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX IF NOT EXISTS revoked_certificates ON certificates (ends) WHERE revoked IS NOT NULL",
+    """
+    CREATE TABLE IF NOT EXISTS tokens (hash BLOB PRIMARY KEY, expected TEXT NOT NULL, expires INTEGER NOT NULL, used INTEGER)
+    STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS audit (number INTEGER PRIMARY KEY, time INTEGER NOT NULL, event TEXT NOT NULL,
+    data TEXT NOT NULL, hash BLOB NOT NULL) STRICT
+    """,
+    "CREATE TABLE IF NOT EXISTS heads (name TEXT PRIMARY KEY, number INTEGER NOT NULL, hash BLOB) STRICT, WITHOUT ROWID",
+  ]
+
+  // MARK: - Tokens
+
+  /// - Parameter life: seconds.
+  public func makeToken(_ grant: TokenGrant, life: TimeInterval, now: Date = Date()) throws -> BootstrapToken {
+    let token = BootstrapToken()
+    let expected = try Self.text(grant)
+    try database.withLock { database in
+      try database.transaction {
+        // Those that nobody can use any more are of no use to anybody.
+        try database.run("DELETE FROM tokens WHERE expires < ?", .integer(Self.seconds(now) - 30 * 86400))
+        try database.run(
+          "INSERT INTO tokens (hash, expected, expires) VALUES (?, ?, ?)", .blob(token.hash), .text(expected),
+          .integer(Self.seconds(now + life)))
+        try log(database, "token made", ["expected": expected], now)
+      }
+    }
+    return token
+  }
+
+  /// Uses a token up and issues what it is good for, both or neither. Of several at the same time one succeeds.
+  public func redeem(
+    _ token: BootstrapToken, now: Date = Date(), issue: @Sendable (TokenGrant) throws -> (Certificate, AgentIdentity)
+  ) throws -> Certificate {
+    do {
+      return try database.withLock { database in
+        try database.transaction {
+          let rows = try database.run("SELECT expected, expires, used FROM tokens WHERE hash = ?", .blob(token.hash))
+          guard let row = rows.first, let expected = row[0].text, let expires = row[1].integer else {
+            throw CertificateProblem.refused("the token is not known here; nodeagent ca token makes one")
+          }
+          guard row[2] == .null else { throw CertificateProblem.refused("the token was used already") }
+          guard expires > Self.seconds(now) else { throw CertificateProblem.refused("the token is too old") }
+          let grant = try JSONText.decode(TokenGrant.self, expected.utf8)
+          let (certificate, identity) = try issue(grant)
+          try database.run(
+            "UPDATE tokens SET used = ? WHERE hash = ?", .integer(Self.seconds(now)), .blob(token.hash))
+          try record(database, certificate, identity, grant.capabilities, "issued", now)
+          return certificate
+        }
+      }
+    } catch let problem as CertificateProblem {
+      try refuse("token", problem, now)
+      throw problem
+    }
+  }
+
+  // MARK: - Certificates
+
+  /// Writes down a certificate that was issued otherwise than by a token: a renewal, or one for a child.
+  public func record(
+    _ certificate: Certificate, _ identity: AgentIdentity, _ capabilities: AgentCapabilities, event: String,
+    now: Date = Date()
+  ) throws {
+    try database.withLock { database in
+      try database.transaction { try record(database, certificate, identity, capabilities, event, now) }
+    }
+  }
+
+  private func record(
+    _ database: Database, _ certificate: Certificate, _ identity: AgentIdentity, _ capabilities: AgentCapabilities,
+    _ event: String, _ now: Date
+  ) throws {
+    let serial = Self.hexadecimal(certificate.serialNumber)
+    try database.run(
+      "INSERT INTO certificates (serial, identity, capabilities, issued, ends) VALUES (?, ?, ?, ?, ?)", .text(serial),
+      .text(try Self.text(identity)), .text(try Self.text(capabilities)), .integer(Self.seconds(now)),
+      .integer(Self.seconds(certificate.notValidAfter)))
+    try log(
+      database, event,
+      [
+        "serial": serial, "agent": identity.agent, "subsystem": identity.subsystem, "node": identity.node,
+      ], now)
+  }
+
+  /// - Returns: false where it was revoked already.
+  /// - Throws: `refused` where there is no such certificate.
+  @discardableResult
+  public func revoke(serial: String, _ reason: RevocationReason, now: Date = Date()) throws -> Bool {
+    try database.withLock { database in
+      try database.transaction {
+        let rows = try database.run("SELECT revoked FROM certificates WHERE serial = ?", .text(serial))
+        guard let row = rows.first else {
+          throw CertificateProblem.refused("no certificate has the number \(serial.prefix(64))")
+        }
+        guard row[0] == .null else { return false }
+        try database.run(
+          "UPDATE certificates SET revoked = ?, reason = ? WHERE serial = ?", .integer(Self.seconds(now)),
+          .integer(Int64(reason.rawValue)), .text(serial))
+        try log(database, "revoked", ["serial": serial, "reason": reason.name], now)
+        return true
+      }
+    }
+  }
+
+  /// Those of a list: what has ended by itself is left out.
+  public func revocations(now: Date = Date()) throws -> [Revocation] {
+    try database.withLock { database in
+      try database.run(
+        "SELECT serial, revoked, reason FROM certificates WHERE revoked IS NOT NULL AND ends > ?",
+        .integer(Self.seconds(now)))
+    }.compactMap { row in
+      guard let serial = row[0].text, let date = row[1].integer, let reason = row[2].integer else { return nil }
+      return Revocation(
+        serial: Certificate.SerialNumber(bytes: Self.bytes(serial)), date: Self.date(date),
+        reason: RevocationReason(rawValue: Int(reason)) ?? .unspecified)
+    }
+  }
+
+  public func state(of serial: Certificate.SerialNumber) throws -> CertificateAuthority.CertificateState {
+    let rows = try database.withLock { database in
+      try database.run(
+        "SELECT revoked, reason FROM certificates WHERE serial = ?", .text(Self.hexadecimal(serial)))
+    }
+    guard let row = rows.first else { return .unknown }
+    guard let date = row[0].integer else { return .good }
+    return .revoked(Self.date(date), row[1].integer.flatMap { RevocationReason(rawValue: Int($0)) } ?? .unspecified)
+  }
+
+  /// All certificates, the newest first.
+  public func entries(limit: Int = 1000) throws -> [LedgerEntry] {
+    try database.withLock { database in
+      try database.run(
+        "SELECT serial, identity, capabilities, issued, ends, revoked, reason FROM certificates ORDER BY issued DESC LIMIT ?",
+        .integer(Int64(limit)))
+    }.map { row in
+      LedgerEntry(
+        serial: row[0].text ?? "", identity: try Self.decode(AgentIdentity.self, row[1]),
+        capabilities: try Self.decode(AgentCapabilities.self, row[2]), issued: Self.date(row[3].integer ?? 0),
+        end: Self.date(row[4].integer ?? 0), revoked: row[5].integer.map(Self.date),
+        reason: row[6].integer.flatMap { RevocationReason(rawValue: Int($0)) })
+    }
+  }
+
+  /// A number that no list has had.
+  public func nextListNumber() throws -> Int {
+    try database.withLock { database in
+      try database.transaction {
+        try database.run(
+          "INSERT INTO heads (name, number) VALUES ('crl', 1) ON CONFLICT (name) DO UPDATE SET number = number + 1")
+        return Int(try database.run("SELECT number FROM heads WHERE name = 'crl'").first?[0].integer ?? 1)
+      }
+    }
+  }
+
+  // MARK: - The log
+
+  /// Writes down that something was refused: at most ``mostRefusals`` a minute, since anybody can ask for something that is refused, and
+  /// the log must not fill the disk. What was left out is told with the next.
+  public func refuse(_ what: String, _ problem: CertificateProblem, _ now: Date = Date()) throws {
+    let minute = Self.seconds(now) / 60
+    let leftOut: Int? = refusals.withLock { refusals in
+      if refusals.minute != minute { refusals = Refusals(minute: minute, leftOut: refusals.leftOut) }
+      guard refusals.count < Self.mostRefusals else {
+        refusals.leftOut += 1
+        return nil
+      }
+      refusals.count += 1
+      defer { refusals.leftOut = 0 }
+      return refusals.leftOut
+    }
+    guard let leftOut else { return }
+    var data = ["what": what, "why": String("\(problem)".prefix(300))]
+    if leftOut > 0 { data["leftOut"] = "\(leftOut)" }
+    let row = data
+    try database.withLock { database in
+      try database.transaction { try log(database, "refused", row, now) }
+    }
+  }
+
+  private func log(_ database: Database, _ event: String, _ data: [String: String], _ now: Date) throws {
+    let head = try database.run("SELECT number, hash FROM heads WHERE name = 'audit'").first
+    let number = (head?[0].integer ?? 0) + 1
+    let text = try Self.text(data)
+    let hash = hash(previous: head?[1].blob ?? [], number, Self.seconds(now), event, text)
+    try database.run(
+      "INSERT INTO audit (number, time, event, data, hash) VALUES (?, ?, ?, ?, ?)", .integer(number),
+      .integer(Self.seconds(now)), .text(event), .text(text), .blob(hash))
+    try database.run(
+      "INSERT INTO heads (name, number, hash) VALUES ('audit', ?, ?) ON CONFLICT (name) DO UPDATE SET number = excluded.number, hash = excluded.hash",
+      .integer(number), .blob(hash))
+  }
+
+  /// Each part behind its length, so that no two rows have the same bytes.
+  private func hash(previous: [UInt8], _ number: Int64, _ time: Int64, _ event: String, _ data: String) -> [UInt8] {
+    var authentication = HMAC<SHA256>(key: auditKey)
+    func add(_ bytes: [UInt8]) {
+      withUnsafeBytes(of: UInt64(bytes.count).bigEndian) { authentication.update(data: $0) }
+      authentication.update(data: bytes)
+    }
+    add(previous)
+    for value in [number, time] { add(withUnsafeBytes(of: value.bigEndian) { Array($0) }) }
+    add(Array(event.utf8))
+    add(Array(data.utf8))
+    return Array(authentication.finalize())
+  }
+
+  /// Goes through the whole log.
+  public func verifyAudit() throws -> AuditVerdict {
+    try database.withLock { database in
+      let rows = try database.run("SELECT number, time, event, data, hash FROM audit ORDER BY number")
+      var previous: [UInt8] = []
+      for (index, row) in rows.enumerated() {
+        let expected = index + 1
+        guard let number = row[0].integer, let time = row[1].integer, let event = row[2].text, let data = row[3].text,
+          let written = row[4].blob
+        else { return .broken(row: expected, "it cannot be read") }
+        guard number == expected else { return .broken(row: expected, "it is missing") }
+        guard hash(previous: previous, number, time, event, data) == written else {
+          return .broken(row: expected, "it is not what was written there")
+        }
+        previous = written
+      }
+      let head = try database.run("SELECT number, hash FROM heads WHERE name = 'audit'").first
+      guard (head?[0].integer ?? 0) == rows.count, (head?[1].blob ?? []) == previous else {
+        return .broken(row: rows.count + 1, "rows at the end are missing")
+      }
+      return .intact(rows: rows.count)
+    }
+  }
+
+  // MARK: - Text
+
+  private static func text(_ value: some Encodable) throws -> String { try JSONText.encode(value) }
+
+  private static func decode<Value: Decodable>(_ type: Value.Type, _ value: Database.Value) throws -> Value {
+    try JSONText.decode(type, (value.text ?? "").utf8)
+  }
+
+  private static func seconds(_ date: Date) -> Int64 { Int64(date.timeIntervalSince1970.rounded(.down)) }
+  private static func date(_ seconds: Int64) -> Date { Date(timeIntervalSince1970: TimeInterval(seconds)) }
+
+  static func hexadecimal(_ serial: Certificate.SerialNumber) -> String {
+    serial.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
+  private static func bytes(_ text: String) -> [UInt8] {
+    let digits = text.compactMap(\.hexDigitValue)
+    return stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+  }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import Foundation
+import Logging
+import NIOHTTP1
+import SwiftASN1
+import X509
+
+/// The authority's answers, whatever carries them; docs/certificates.md describes each.
+struct AuthorityAPI: Sendable {
+  /// A request with its whole body.
+  struct Request: Sendable {
+    var method: HTTPMethod
+    /// Without a query.
+    var path: String
+    /// `Authorization: Bearer …`.
+    var bearer: String?
+    var body: [UInt8]
+    /// The certificate that the client has proved to have, as DER; it was issued here.
+    var client: [UInt8]?
+    /// The connection is encrypted, and this end has shown its certificate.
+    var isSecure: Bool
+  }
+
+  /// What is asked for with a token, or with the certificate that one has.
+  private struct Signing: Decodable {
+    /// PEM.
+    var csr: String
+    var endpoints: [String]?
+    /// Seconds.
+    var life: Double?
+  }
+
+  private struct Signed: Encodable {
+    var certificate: String
+    var chain: [String]
+  }
+
+  let store: AuthorityStore
+  private let logger: Logger
+  private let crl = CachedList()
+
+  init(store: AuthorityStore, logger: Logger) {
+    self.store = store
+    self.logger = logger
+  }
+
+  func answer(_ request: Request, now: Date = Date()) -> AuthorityAnswer {
+    do {
+      switch (request.method, request.path) {
+      case (.POST, "/sign"): return try sign(request, now)
+      case (.POST, "/renew"): return try renew(request, now)
+      case (.GET, "/root.pem"): return try pem([store.authority.root])
+      case (.GET, "/chain.pem"): return try pem([store.authority.intermediate, store.authority.root])
+      case (.GET, "/intermediate.der"):
+        var coder = DER.Serializer()
+        try coder.serialize(store.authority.intermediate)
+        return AuthorityAnswer(.ok, "application/pkix-cert", coder.serializedBytes)
+      case (.GET, "/crl"):
+        return AuthorityAnswer(.ok, "application/pkix-crl", try crl.get(store, now))
+      case (.POST, "/ocsp"): return ocsp(request.body, now)
+      case (.GET, let path) where path.hasPrefix("/ocsp/"):
+        // As it stands in the path: Base64, and that percent-encoded (RFC 6960, appendix A.1).
+        guard let text = path.dropFirst(6).removingPercentEncoding, let bytes = Data(base64Encoded: text) else {
+          return .problem(.badRequest, "what comes after /ocsp/ has to be a request in Base64")
+        }
+        return ocsp(Array(bytes), now)
+      case (_, "/sign"), (_, "/renew"), (_, "/ocsp"): return .problem(.methodNotAllowed, "only POST is served here")
+      case (_, "/root.pem"), (_, "/chain.pem"), (_, "/intermediate.der"), (_, "/crl"):
+        return .problem(.methodNotAllowed, "only GET is served here")
+      default:
+        return .problem(
+          .notFound, "there are /sign, /renew, /root.pem, /chain.pem, /intermediate.der, /crl and /ocsp")
+      }
+    } catch let problem as CertificateProblem {
+      return .problem(.forbidden, "\(problem)")
+    } catch is DecodingError {
+      return .problem(.badRequest, "the body has to be JSON with csr, and may have endpoints and life")
+    } catch {
+      logger.error("a request failed", metadata: ["path": "\(request.path.prefix(40))", "error": "\(error)"])
+      return .problem(.internalServerError, "the authority has failed; its log says why")
+    }
+  }
+
+  private func sign(_ request: Request, _ now: Date) throws -> AuthorityAnswer {
+    guard request.isSecure else { return .problem(.forbidden, "a token is taken over TLS alone") }
+    guard let token = request.bearer.flatMap(BootstrapToken.init) else {
+      return .problem(.unauthorized, "a token belongs into the header Authorization, behind Bearer")
+    }
+    let wanted = try JSONText.decode(Signing.self, request.body)
+    let certificate = try store.sign(
+      try Self.read(wanted.csr), token: token, endpoints: wanted.endpoints ?? [],
+      life: wanted.life ?? CertificateAuthority.usualLife, now: now)
+    return try signed(certificate)
+  }
+
+  private func renew(_ request: Request, _ now: Date) throws -> AuthorityAnswer {
+    guard let bytes = request.client else {
+      return .problem(.unauthorized, "the certificate to be renewed has to be the connection's own")
+    }
+    let wanted = try JSONText.decode(Signing.self, request.body)
+    return try signed(
+      try store.renew(
+        try Certificate(derEncoded: bytes), try Self.read(wanted.csr), endpoints: wanted.endpoints,
+        life: wanted.life ?? CertificateAuthority.usualLife, now: now))
+  }
+
+  private static func read(_ pem: String) throws -> CertificateSigningRequest {
+    do {
+      return try CertificateSigningRequest(pemEncoded: pem)
+    } catch {
+      throw CertificateProblem.refused("csr is no certificate signing request in PEM: \(error)")
+    }
+  }
+
+  private func signed(_ certificate: Certificate) throws -> AuthorityAnswer {
+    let answer = Signed(
+      certificate: try AuthorityStore.pem(certificate), chain: [try AuthorityStore.pem(store.authority.intermediate)])
+    return AuthorityAnswer(.ok, "application/json", Array("\(try JSONText.encode(answer))\n".utf8))
+  }
+
+  private func pem(_ certificates: [Certificate]) throws -> AuthorityAnswer {
+    let text = try certificates.map(AuthorityStore.pem).joined()
+    return AuthorityAnswer(.ok, "application/x-pem-file", Array(text.utf8))
+  }
+
+  private func ocsp(_ request: [UInt8], _ now: Date) -> AuthorityAnswer {
+    let answer = store.authority.ocspAnswer(to: request, now: now) { try store.ledger.state(of: $0) }
+    return AuthorityAnswer(.ok, "application/ocsp-response", answer)
+  }
+}
