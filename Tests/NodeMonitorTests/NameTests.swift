@@ -132,6 +132,9 @@ private func query(_ name: String, _ type: UInt16 = 1, id: UInt16 = 0x1234) -> [
 }
 
 @Suite struct NameForwarderTests {
+  /// The tests beside this one leave it little of the processors.
+  private static let patience: TimeAmount = .minutes(2)
+
   /// A resolver that answers what `answers` makes of each query, all of it.
   private static func resolver(_ answers: @escaping @Sendable ([UInt8]) -> [[UInt8]]) throws -> SocketAddress {
     let address = try #require(ListenAddress("udp://127.0.0.1:0"))
@@ -178,13 +181,15 @@ private func query(_ name: String, _ type: UInt16 = 1, id: UInt16 = 0x1234) -> [
     withUnsafeMutablePointer(to: &bound) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(socket.raw, $0, &length) }
     }
-    try await NameStreams(server: server, group: group).start(socket)
+    try await NameStreams(server: server, group: group, patience: patience).start(socket)
     return (server, try SocketAddress(ipAddress: "127.0.0.1", port: Int(UInt16(bigEndian: bound.sin_port))))
   }
 
   @Test func `long answers go over connections, at both ends`() async throws {
     let (_, address) = try await Self.streamServer()
-    let forwarder = NameForwarder(group: MultiThreadedEventLoopGroup.singleton) { [address] in [address] }
+    let forwarder = NameForwarder(group: MultiThreadedEventLoopGroup.singleton, patience: Self.patience) {
+      [address] in [address]
+    }
     for id in [1, 2, 3] as [UInt16] {
       let answer = try #require(await forwarder.ask(query("web", id: id), overStream: true))
       #expect(Array(answer.prefix(2)) == DNSAnswer.word(id) && answer.suffix(4) == [10, 128, 0, 2])
@@ -203,7 +208,7 @@ private func query(_ name: String, _ type: UInt16 = 1, id: UInt16 = 0x1234) -> [
         channel.close(promise: nil)
       }
     }
-    let forwarder = NameForwarder(group: group) { [address] in [address] }
+    let forwarder = NameForwarder(group: group, patience: Self.patience) { [address] in [address] }
     #expect(await forwarder.ask(query("web"), overStream: true)?.suffix(4) == [10, 128, 0, 2])
   }
 
@@ -219,7 +224,9 @@ private func query(_ name: String, _ type: UInt16 = 1, id: UInt16 = 0x1234) -> [
       other[13] ^= 1
       return [forged, [1, 2, 3], query, Self.answer(other, [7, 7, 7, 7]), Self.answer(query, [192, 0, 2, 1])]
     }
-    let forwarder = NameForwarder(group: MultiThreadedEventLoopGroup.singleton) { [server] in [server] }
+    let forwarder = NameForwarder(group: MultiThreadedEventLoopGroup.singleton, patience: Self.patience) {
+      [server] in [server]
+    }
     let asked = query("example.org", id: 7)
     let answer = try #require(await forwarder.ask(asked))
     #expect(answer.prefix(2) == [0, 7] && answer.suffix(4) == [192, 0, 2, 1])

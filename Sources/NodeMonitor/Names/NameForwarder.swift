@@ -14,10 +14,14 @@ struct NameForwarder: Sendable {
   private let servers: @Sendable () -> [SocketAddress]
 
   /// Of one server; then the next is asked.
-  private static let patience: TimeAmount = .seconds(3)
+  private let patience: TimeAmount
 
-  init(group: any EventLoopGroup, servers: @escaping @Sendable () -> [SocketAddress] = NameForwarder.hostServers) {
+  init(
+    group: any EventLoopGroup, patience: TimeAmount = .seconds(3),
+    servers: @escaping @Sendable () -> [SocketAddress] = NameForwarder.hostServers
+  ) {
     self.group = group
+    self.patience = patience
     self.servers = servers
   }
 
@@ -48,11 +52,11 @@ struct NameForwarder: Sendable {
 
   private func askOverStream(_ message: [UInt8], _ server: SocketAddress) async -> [UInt8]? {
     do {
-      let stream = try await ClientBootstrap(group: group).connectTimeout(Self.patience).connect(to: server) {
+      let stream = try await ClientBootstrap(group: group).connectTimeout(patience).connect(to: server) {
         channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandlers([
-            IdleStateHandler(allTimeout: Self.patience), IdleCloser(), ByteToMessageHandler(DNSFrames()),
+            IdleStateHandler(allTimeout: patience), IdleCloser(), ByteToMessageHandler(DNSFrames()),
           ])
           return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
         }
@@ -81,7 +85,7 @@ struct NameForwarder: Sendable {
           }
         }
         .bind(to: try SocketAddress(ipAddress: server.protocol == .inet6 ? "::" : "0.0.0.0", port: 0)).get()
-      let timer = loop.scheduleTask(in: Self.patience) { promise.succeed(nil) }
+      let timer = loop.scheduleTask(in: patience) { promise.succeed(nil) }
       let envelope = AddressedEnvelope(remoteAddress: server, data: ByteBuffer(bytes: message))
       channel.writeAndFlush(envelope).cascadeFailure(to: promise)
       let answer = try? await promise.futureResult.get()

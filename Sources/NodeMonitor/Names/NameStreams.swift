@@ -14,10 +14,11 @@ final class NameStreams: Sendable {
 
   private static let mostOpen = 128
   /// Without a query a connection is closed after this time.
-  private static let patience: TimeAmount = .seconds(10)
+  private let patience: TimeAmount
 
-  init(server: NameServer, group: any EventLoopGroup) {
+  init(server: NameServer, group: any EventLoopGroup, patience: TimeAmount = .seconds(10)) {
     self.server = server
+    self.patience = patience
     self.group = group
   }
 
@@ -33,7 +34,7 @@ final class NameStreams: Sendable {
         channel.closeFuture.whenComplete { [self] _ in open.wrappingSubtract(1, ordering: .relaxed) }
         return channel.eventLoop.makeCompletedFuture { [self] in
           try channel.pipeline.syncOperations.addHandlers([
-            IdleStateHandler(allTimeout: Self.patience), IdleCloser(), ByteToMessageHandler(DNSFrames()),
+            IdleStateHandler(allTimeout: patience), IdleCloser(), ByteToMessageHandler(DNSFrames()),
           ])
           let stream = try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
           Task { await serve(stream) }
