@@ -92,7 +92,7 @@ let package = Package(
     .target(
       name: "CertManager",
       dependencies: [
-        "AgentAPI", "CSQLite", "LinuxKernel",
+        "AgentAPI", "CLinux", "CSQLite", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -41,6 +41,15 @@ public struct APIDocument: Sendable {
       MetricMethods.topic.description, ProbeMethods.open.description,
     ] + RPCRouter.builtIn)
 
+  public static let certificates = APIDocument(
+    title: "nodeagent certificates", summary: "The certificate manager of one host.", socket: "cert.sock",
+    methods: [
+      CertMethods.request.description, CertMethods.token.description, CertMethods.redeem.description,
+      CertMethods.chain.description, CertMethods.sign.description, CertMethods.renew.description,
+      CertMethods.revoke.description, CertMethods.list.description, CertMethods.status.description,
+      CertMethods.watch.description, EventMethods.list.description, EventMethods.topic.description,
+    ] + RPCRouter.builtIn)
+
   public static let node = APIDocument(
     title: "nodeagent node", summary: "The node controller of one host.", socket: "node.sock",
     methods: [

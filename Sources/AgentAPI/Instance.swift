@@ -33,6 +33,11 @@ public struct Instance: Sendable, Hashable {
   /// The monitor's: the metrics by JSON-RPC, and by HTTP.
   public var metricsSocket: String { "\(runDirectory)/metrics.sock" }
   public var metricsHTTPSocket: String { "\(runDirectory)/metrics-http.sock" }
+  /// The certificate manager's: for those who ask, and for what the kernel runs when a key is requested.
+  public var certificateSocket: String { "\(runDirectory)/cert.sock" }
+  public var redeemSocket: String { "\(certificateRun)/redeem.sock" }
+  public var certificateRun: String { "\(runDirectory)/cert" }
+  public var certificateState: String { "\(stateDirectory)/cert" }
   /// Held by the node controller while it lives.
   public var lockFile: String { "\(runDirectory)/node.lock" }
 

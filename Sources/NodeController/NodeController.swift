@@ -32,6 +32,7 @@ public final class NodeController: Sendable {
   let availability: NodeAvailability
   let monitor: MonitorIdentity
   private let monitorSpec: SubsystemSpec
+  private let certificateSpec: SubsystemSpec
   let watcher: DescriptorWatcher
   private let systemd: SystemdWatch?
   private let manager: ServiceManager
@@ -60,6 +61,11 @@ public final class NodeController: Sendable {
     for directory in [instance.controllerState, instance.controllerRun] {
       try FileSystem.makeDirectory(directory, mode: 0o700)
       try FileSystem.owner(directory, uid: identity.uid, gid: identity.gid)
+    }
+    let certificates = CertificateManagerIdentity(instance: instance)
+    for directory in [instance.certificateState, instance.certificateRun] {
+      try FileSystem.makeDirectory(directory, mode: 0o700)
+      try FileSystem.owner(directory, uid: certificates.uid, gid: certificates.gid)
     }
     let scope = try AgentCgroup.scope(for: instance)
     let cgroups = try AgentCgroup.prepare(for: instance, scope: scope)
@@ -132,6 +138,9 @@ public final class NodeController: Sendable {
     let monitorSpec = MonitorSpec.make(
       instance, monitor, metrics, gateway: network.pool.gateway, group: identity.gid)
     self.monitorSpec = monitorSpec
+    let certificateSpec = CertificateManagerSpec.make(
+      instance, certificates, number: number, controller: identity)
+    self.certificateSpec = certificateSpec
     if let containerUnit {
       containers = UnitSubsystem(
         spec, unit: containerUnit, belongsToAgent: true, events: events, logger: logger, changed: services.changed)
@@ -140,8 +149,10 @@ public final class NodeController: Sendable {
     }
     let registry = try SubsystemRegistry(
       units: SubsystemUnits(directory: instance.subsystemUnits),
-      fixed: [containers, Subsystem(monitorSpec, services: services)],
-      specs: [spec, monitorSpec], events: events, logger: logger,
+      fixed: [
+        containers, Subsystem(certificateSpec, services: services), Subsystem(monitorSpec, services: services),
+      ],
+      specs: [spec, certificateSpec, monitorSpec], events: events, logger: logger,
       make: { spec in
         guard let unit = spec.unit else { return Subsystem(spec, services: services) }
         return UnitSubsystem(
@@ -219,6 +230,9 @@ public final class NodeController: Sendable {
     }
     logger.info("available", metadata: ["root": "\(instance.root)", "instance": "\(number.value)"])
 
+    let certificates = Task { [instance, events, logger] in
+      await CertificateEvents(instance: instance, events: events, logger: logger).run()
+    }
     let forwarding = Task { for await signal in signals { order.yield(signal) } }
     var how = Order.keepContainers
     for await asked in orders {
@@ -229,7 +243,7 @@ public final class NodeController: Sendable {
       how = asked
       break
     }
-    for task in [forwarding, watchdog, following, followingUnits, starting] { task.cancel() }
+    for task in [forwarding, certificates, watchdog, following, followingUnits, starting] { task.cancel() }
     if how == .stopContainers { availability.enter(.destroying) }
     try manager.stopping()
     logger.info("stopping", metadata: ["containers": how == .keepContainers ? "kept" : "stopped"])
@@ -262,10 +276,12 @@ public final class NodeController: Sendable {
     await configureHealth()
     await configureWatching()
     // One that an earlier node controller has started goes on as it was started.
-    do {
-      try await subsystems.renew(monitorSpec)
-    } catch {
-      logger.error("cannot start the monitor again", metadata: ["error": "\(error)"])
+    for spec in [certificateSpec, monitorSpec] {
+      do {
+        try await subsystems.renew(spec)
+      } catch {
+        logger.error("cannot start it again", metadata: ["subsystem": "\(spec.name)", "error": "\(error)"])
+      }
     }
     // They need not wait for each other: each begins when what it needs is there.
     let starting = Task { [subsystems, logger] in

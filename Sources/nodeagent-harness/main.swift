@@ -6,6 +6,10 @@ import Glibc
 
 // The node controller starts it so for a sub-system of the host; the conversation is descriptor 0.
 if CommandLine.arguments.dropFirst().first == "keep" { exit(Keeper.run(channel: 0)) }
+// /sbin/request-key starts it so for a key that is an identity.
+if CommandLine.arguments.dropFirst().first == "request-key" {
+  exit(KeyRequest.run(Array(CommandLine.arguments.dropFirst(2))))
+}
 // Its first steps change the mounts and the network of the namespaces that it is in: they must be a container's.
 guard getpid() == 1 else {
   let words = "nodeagent-harness is PID 1 of a container; the agent starts it, and nobody else can\n"

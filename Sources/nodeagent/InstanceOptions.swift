@@ -26,6 +26,7 @@ struct InstanceOptions: ParsableArguments {
 
   func containers() throws -> RPCClient { try RPCClient(path: try instance.containerSocket) }
   func metrics() throws -> RPCClient { try RPCClient(path: try instance.metricsSocket) }
+  func certificates() throws -> RPCClient { try RPCClient(path: try instance.certificateSocket) }
   func node() throws -> RPCClient { try RPCClient(path: try instance.nodeSocket) }
 }
 

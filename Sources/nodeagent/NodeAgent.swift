@@ -20,7 +20,7 @@ struct NodeAgent: ParsableCommand {
       """,
     version: AgentVersion.current,
     subcommands: [
-      NodeControllerDaemon.self, ContainerControllerDaemon.self, MonitorDaemon.self, Unpack.self, ClaimIDs.self,
+      NodeControllerDaemon.self, ContainerControllerDaemon.self, CertificateManagerDaemon.self, MonitorDaemon.self, Unpack.self, ClaimIDs.self,
       API.self,
     ],
     groupedSubcommands: [
@@ -34,7 +34,7 @@ struct NodeAgent: ParsableCommand {
       CommandGroup(name: "Bundles", subcommands: [BundleCommand.self]),
       CommandGroup(name: "Sub-systems", subcommands: [SubsystemCommand.self, HealthCommand.self]),
       CommandGroup(name: "Watching", subcommands: [MetricsCommand.self, Alerts.self, Sinks.self]),
-      CommandGroup(name: "Certificates", subcommands: [AuthorityCommand.self]),
+      CommandGroup(name: "Certificates", subcommands: [AuthorityCommand.self, CertificateCommand.self]),
       CommandGroup(name: "Network", subcommands: [FirewallCommand.self, NetworkCommand.self]),
     ])
 }

@@ -249,6 +249,42 @@ ssize_t cl_receive_credentials(int socket, void *bytes, size_t capacity, struct 
 /* Brings an interface of the caller's network namespace up. */
 int cl_interface_up(const char *name);
 
+/* MARK: keys (keyrings(7)) and the memory that holds secrets */
+
+/* keyctl(2) with numbers or pointers as its arguments. */
+int64_t cl_keyctl(int operation, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+#define CL_KEYCTL_GET_KEYRING_ID 0
+#define CL_KEYCTL_JOIN_SESSION_KEYRING 1
+#define CL_KEYCTL_UPDATE 2
+#define CL_KEYCTL_REVOKE 3
+#define CL_KEYCTL_SETPERM 5
+#define CL_KEYCTL_DESCRIBE 6
+#define CL_KEYCTL_UNLINK 9
+#define CL_KEYCTL_SEARCH 10
+#define CL_KEYCTL_READ 11
+#define CL_KEYCTL_SET_TIMEOUT 15
+#define CL_KEYCTL_ASSUME_AUTHORITY 16
+#define CL_KEYCTL_REJECT 19
+#define CL_KEY_SPEC_SESSION_KEYRING (-3)
+#define CL_KEY_SPEC_USER_KEYRING (-4)
+int64_t cl_request_key(const char *type, const char *description, const char *callout, int32_t ring);
+int64_t cl_add_key(const char *type, const char *description, const void *payload, size_t size, int32_t ring);
+/* getrandom(2), all of it. */
+int cl_random(void *bytes, size_t size);
+/* Pages that are never swapped, dumped, or seen by a child; zero. NULL with `error` where there are none. */
+void *cl_locked_pages(size_t size, int *error);
+/* Wipes them, too. */
+void cl_unmap_locked(void *pages, size_t size);
+void cl_wipe(void *bytes, size_t size);
+/*
+ * Receives one message, and instantiates the key that this process has the authority over (keyctl_instantiate(3)).
+ * The message: a byte that is 0, three bytes of padding, the seconds that the key is good (four bytes of this machine's
+ * order), and its payload; or a first byte that is not 0, the errno that the key is to be rejected with, and why. The
+ * payload is in no memory but pages of its own, which are wiped. Returns 0, or the negated errno, with the reason in
+ * `problem`.
+ */
+int cl_instantiate_from(int socket, int32_t key, char *problem, size_t size);
+
 /* MARK: links (rtnetlink(7)) */
 
 /* A socket to ask the kernel for network interfaces; a read gives up after 5 s (-EAGAIN). */

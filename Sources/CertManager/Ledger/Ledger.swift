@@ -34,9 +34,10 @@ public final class Ledger: Sendable {
 
   private static let tables = [
     """
-    CREATE TABLE IF NOT EXISTS certificates (serial TEXT PRIMARY KEY, identity TEXT NOT NULL, capabilities TEXT NOT NULL,
+    CREATE TABLE IF NOT EXISTS certificates (serial TEXT PRIMARY KEY, agent TEXT NOT NULL, identity TEXT NOT NULL, capabilities TEXT NOT NULL,
     issued INTEGER NOT NULL, ends INTEGER NOT NULL, revoked INTEGER, reason INTEGER) STRICT, WITHOUT ROWID
     """,
+    "CREATE INDEX IF NOT EXISTS agents ON certificates (agent) WHERE revoked IS NULL",
     "CREATE INDEX IF NOT EXISTS revoked_certificates ON certificates (ends) WHERE revoked IS NOT NULL",
     """
     CREATE TABLE IF NOT EXISTS tokens (hash BLOB PRIMARY KEY, expected TEXT NOT NULL, expires INTEGER NOT NULL, used INTEGER)
@@ -113,8 +114,8 @@ public final class Ledger: Sendable {
   ) throws {
     let serial = Self.hexadecimal(certificate.serialNumber)
     try database.run(
-      "INSERT INTO certificates (serial, identity, capabilities, issued, ends) VALUES (?, ?, ?, ?, ?)", .text(serial),
-      .text(try Self.text(identity)), .text(try Self.text(capabilities)), .integer(Self.seconds(now)),
+      "INSERT INTO certificates (serial, agent, identity, capabilities, issued, ends) VALUES (?, ?, ?, ?, ?, ?)",
+      .text(serial), .text(identity.agent), .text(try Self.text(identity)), .text(try Self.text(capabilities)), .integer(Self.seconds(now)),
       .integer(Self.seconds(certificate.notValidAfter)))
     try log(
       database, event,
@@ -134,13 +135,33 @@ public final class Ledger: Sendable {
           throw CertificateProblem.refused("no certificate has the number \(serial.prefix(64))")
         }
         guard row[0] == .null else { return false }
-        try database.run(
-          "UPDATE certificates SET revoked = ?, reason = ? WHERE serial = ?", .integer(Self.seconds(now)),
-          .integer(Int64(reason.rawValue)), .text(serial))
-        try log(database, "revoked", ["serial": serial, "reason": reason.name], now)
+        try revoke(database, serial, reason, now)
         return true
       }
     }
+  }
+
+  /// Revokes what an agent has that is still good, but for one certificate.
+  public func revoke(
+    agent: String, sparing serial: String?, _ reason: RevocationReason, now: Date = Date()
+  ) throws {
+    try database.withLock { database in
+      try database.transaction {
+        let rows = try database.run(
+          "SELECT serial FROM certificates WHERE agent = ? AND revoked IS NULL AND ends > ?", .text(agent),
+          .integer(Self.seconds(now)))
+        for found in rows.compactMap(\.first?.text) where found != serial {
+          try revoke(database, found, reason, now)
+        }
+      }
+    }
+  }
+
+  private func revoke(_ database: Database, _ serial: String, _ reason: RevocationReason, _ now: Date) throws {
+    try database.run(
+      "UPDATE certificates SET revoked = ?, reason = ? WHERE serial = ?", .integer(Self.seconds(now)),
+      .integer(Int64(reason.rawValue)), .text(serial))
+    try log(database, "revoked", ["serial": serial, "reason": reason.name], now)
   }
 
   /// Those of a list: what has ended by itself is left out.

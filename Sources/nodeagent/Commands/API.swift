@@ -15,7 +15,7 @@ struct API: ParsableCommand {
   func run() throws {
     try reporting {
       try FileSystem.makeDirectories(directory, mode: 0o755)
-      for document in [APIDocument.containers, .node, .metrics] {
+      for document in [APIDocument.containers, .node, .metrics, .certificates] {
         let name = document.socket.split(separator: ".")[0]
         let json = try JSONCoding.encodePretty(document.openRPC) + "\n"
         try FileSystem.replace("\(directory)/\(name).openrpc.json", with: Array(json.utf8), mode: 0o644)

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Foundation
+import Glibc
+import JSONRPC
+import LinuxKernel
+import LogStore
+import Logging
+
+/// The certificate manager of a node: makes and renews the identities of its agents, and hands them over. Serves `cert.sock` for those who
+/// ask, and `redeem.sock` for what the kernel runs when a key is requested.
+public final class CertificateManager: Sendable {
+  /// Who the agent's own daemons are.
+  public struct Daemons: Sendable {
+    public var containerController: UInt32
+    public init(containerController: UInt32) { self.containerController = containerController }
+  }
+
+  private let instance: Instance
+  private let manager: ServiceManager
+  private let logger: Logger
+  private let issuer: any CertificateIssuer
+  private let node: String
+  private let events = EventLog(source: "cert-manager")
+  private let registry: IdentityRegistry
+
+  /// Makes the authority of this machine where there is none yet.
+  ///
+  /// - Parameter number: of the instance, by which the kernel's upcalls find it.
+  public init(instance: Instance, number: Int, credential: String?, manager: ServiceManager, logger: Logger) throws {
+    self.instance = instance
+    self.manager = manager
+    self.logger = logger
+    umask(0o077)
+    // What is in this memory is nobody else's: no dump of it, and no reading of it but by root.
+    ProcessSecrecy.begin()
+    node = NodeName.own()
+    issuer = try EmbeddedIssuer(
+      directory: "\(instance.certificateState)/ca", application: "nodeagent", credential: credential, logger: logger)
+    registry = IdentityRegistry(
+      issuer: issuer, files: IdentityFiles(directory: instance.certificateRun), node: node, instance: number,
+      events: events, logger: logger)
+  }
+
+  /// Serves on a listening socket until `end`.
+  public func run(_ listening: SharedDescriptor, daemons: Daemons, until end: AsyncStream<Void>) async throws {
+    let registry = registry
+    let ending = Task { await registry.followEnds() }
+    try await registry.load()
+    // The first agents of the node; the others descend from them.
+    try await registry.ensure("cert-manager", uid: getuid(), .init(roles: ["cert-manager"]))
+    try await registry.ensure(
+      "node-controller", uid: 0, .init(spawn: [AgentCapabilities.any], roles: ["admin", "component", "operator"]))
+    try await registry.ensure(
+      "container-controller", uid: daemons.containerController,
+      .init(spawn: [AgentCapabilities.any], roles: ["component", "container-controller"]))
+    let redeeming = try RedeemServer(path: instance.redeemSocket, registry: registry, logger: logger)
+    try redeeming.start()
+    var router = RPCRouter(
+      title: APIDocument.certificates.title, summary: APIDocument.certificates.summary, version: AgentVersion.current)
+    addMethods(to: &router)
+    let server = try RPCServer(router: router, policy: RolePolicy(operatorGIDs: [getgid()]), logger: logger)
+    try await server.start(try listening.duplicate())
+    try manager.ready(status: "\(await registry.count) identities")
+    logger.info("available", metadata: ["authority": "\(issuer.name)"])
+    let watchdog = Task { [manager, logger, instance] in
+      await Watchdog.run(manager, logger: logger) {
+        _ = try RPCClient(path: instance.certificateSocket).call(CertMethods.status)
+      }
+    }
+    for await _ in end { break }
+    try manager.stopping()
+    for task in [watchdog, ending] { task.cancel() }
+    redeeming.stop()
+    await server.stop()
+  }
+
+  private func addMethods(to router: inout RPCRouter) {
+    router.on(CertMethods.request) { [registry] context, wanted in
+      try await registry.request(wanted, by: context.peer.credentials.uid)
+    }
+    router.on(CertMethods.token) { [registry] context, params in
+      try await registry.token(params.agent, by: context.peer.credentials.uid)
+    }
+    router.on(CertMethods.redeem) { [registry] context, params in
+      try await registry.redeemForSigner(params.token, uid: context.peer.credentials.uid)
+    }
+    router.on(CertMethods.chain) { [registry] context, params in
+      try await registry.chain(params.agent, by: context.peer.credentials.uid)
+    }
+    router.on(CertMethods.sign) { [registry] context, params in
+      try await registry.sign(params, by: context.peer.credentials.uid)
+    }
+    router.on(CertMethods.renew) { [registry] context, params in
+      try await registry.renew(params.agent, by: context.peer.credentials.uid)
+    }
+    router.on(CertMethods.revoke) { [registry] context, params in
+      try await registry.revoke(params, by: context.peer.credentials.uid)
+      return Empty()
+    }
+    router.on(CertMethods.list) { [registry] _, query in await registry.list(query.names) }
+    router.on(CertMethods.status) { [self] _, _ in try await status() }
+    router.onTopic(CertMethods.watch) { [registry] _, query, sink in
+      for await view in await registry.watch() {
+        if let names = query.names, !names.contains(view.name ?? view.subsystem) { continue }
+        sink.offer(view)
+      }
+    }
+    router.on(EventMethods.list) { [events] _, query in try events.list(EventFilter(query)) }
+    router.onTopic(EventMethods.topic) { [events] _, query, sink in
+      let filter = try EventFilter(query)
+      for await event in try events.stream(filter) where filter.accepts(event) { sink.offer(event) }
+    }
+  }
+
+  private func status() async throws -> CertMethods.Status {
+    func limit(_ name: String) -> Int {
+      let text = (try? FileSystem.readText("/proc/sys/kernel/keys/\(name)", limit: 32)) ?? ""
+      return Int(text.filter(\.isNumber)) ?? 0
+    }
+    return CertMethods.Status(
+      authority: issuer.name, application: issuer.application, node: node, root: try AuthorityStore.pem(issuer.root),
+      identities: await registry.count, upcall: KeyUpcall.problem(), keysPerUser: limit("maxkeys"),
+      keyBytesPerUser: limit("maxbytes"))
+  }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import CLinux
+import Glibc
+
+/// The kernel's key retention service (keyrings(7)), as far as identities need it.
+public enum Keyring {
+  /// A key or a keyring by its number.
+  public typealias Serial = Int32
+
+  /// The calling process's session keyring.
+  public static let session: Serial = CL_KEY_SPEC_SESSION_KEYRING
+  /// The keyring of the process's user.
+  public static let user: Serial = CL_KEY_SPEC_USER_KEYRING
+
+  /// What may be done with a key, by whom (keyctl_setperm(3)).
+  public struct Permissions: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// Whoever has the key in a keyring of its own may look at it, read it, find it, and link it; nobody else may do anything.
+    public static let possessorReads = Permissions(rawValue: 0x1b00_0000)
+  }
+
+  /// Gives the process an empty session keyring without a name, which its children inherit.
+  @discardableResult
+  public static func joinSession() throws(SyscallError) -> Serial {
+    Serial(
+      try check(cl_keyctl(CL_KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0), "keyctl(JOIN_SESSION_KEYRING)", "this process"))
+  }
+
+  /// Makes a keyring in another.
+  public static func make(_ name: String, in ring: Serial) throws(SyscallError) -> Serial {
+    Serial(try check(cl_add_key("keyring", name, nil, 0, ring), "add_key", name))
+  }
+
+  /// Finds a key of the type `user`, or has it made by `/sbin/request-key` (request_key(2)), and links it to `ring`.
+  /// Waits for that program.
+  public static func request(_ description: String, into ring: Serial) throws(SyscallError) -> Serial {
+    Serial(try check(cl_request_key("user", description, "", ring), "request_key", "the identity"))
+  }
+
+  public static func unlink(_ key: Serial, from ring: Serial) throws(SyscallError) {
+    try check(cl_keyctl(CL_KEYCTL_UNLINK, bits(key), bits(ring), 0, 0), "keyctl(UNLINK)", "key \(key)")
+  }
+
+  public static func set(_ permissions: Permissions, of key: Serial) throws(SyscallError) {
+    try check(
+      cl_keyctl(CL_KEYCTL_SETPERM, bits(key), UInt(permissions.rawValue), 0, 0), "keyctl(SETPERM)", "key \(key)")
+  }
+
+  /// Makes this process the one that instantiates a key which is being requested (keyctl_assume_authority(3)).
+  public static func assumeAuthority(over key: Serial) throws(SyscallError) {
+    try check(
+      cl_keyctl(CL_KEYCTL_ASSUME_AUTHORITY, bits(key), 0, 0, 0), "keyctl(ASSUME_AUTHORITY)", "key \(key)")
+  }
+
+  /// Ends a request with an error for whoever waits for the key.
+  ///
+  /// - Parameter seconds: how long the next request gets the same answer without anybody being asked.
+  public static func reject(_ key: Serial, errno: Int32, seconds: UInt32) throws(SyscallError) {
+    try check(
+      cl_keyctl(CL_KEYCTL_REJECT, bits(key), UInt(seconds), UInt(errno), 0), "keyctl(REJECT)", "key \(key)")
+  }
+
+  /// `user;UID;GID;PERMISSIONS;DESCRIPTION` (keyctl_describe(3)).
+  public static func describe(_ key: Serial) throws(SyscallError) -> String {
+    var buffer = [UInt8](repeating: 0, count: 4200)
+    let count = buffer.withUnsafeMutableBytes {
+      cl_keyctl(CL_KEYCTL_DESCRIBE, bits(key), UInt(bitPattern: $0.baseAddress), UInt($0.count), 0)
+    }
+    try check(count, "keyctl(DESCRIBE)", "key \(key)")
+    return String(decoding: buffer.prefix(min(Int(count), buffer.count)).prefix { $0 != 0 }, as: UTF8.self)
+  }
+
+  private static func bits(_ key: Serial) -> UInt { UInt(bitPattern: Int(key)) }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+
+/// The certificate manager as a sub-system.
+enum CertificateManagerSpec {
+  static let name = "cert-manager"
+
+  /// - Parameter controller: who the container controller is, and the group of those who may ask.
+  static func make(
+    _ instance: Instance, _ identity: CertificateManagerIdentity, number: InstanceNumber, controller: ControllerIdentity
+  ) -> SubsystemSpec {
+    var spec = SubsystemSpec(name: name)
+    spec.about = "gives agents their identities"
+    spec.command = [
+      Executables.own, "cert-manager", "--root", instance.root, "--number", "\(number.value)", "--controller-uid",
+      "\(controller.uid)",
+    ]
+    spec.user = "\(identity.uid)"
+    spec.group = "\(identity.gid)"
+    spec.readiness = .notify
+    spec.watchdog = 60_000
+    // Others wait for it: it is never given up.
+    spec.restart = .init(condition: .always, delay: 100, maximumDelay: 5000, burst: 0)
+    spec.sockets = [
+      .init(name: "cert", listen: "unix://\(instance.certificateSocket)", mode: 0o660, group: "\(controller.gid)")
+    ]
+    spec.limits.pids = 64
+    spec.limits.memory = 256 << 20
+    return spec
+  }
+}
