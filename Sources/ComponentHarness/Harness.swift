@@ -27,6 +27,7 @@ public struct Harness: ~Copyable {
   private var ending: ExitStatus?
   /// Processes that `exec` started, by pid.
   private var execs: [Int32: UInt64] = [:]
+  private var identity: HarnessIdentity?
 
   /// What PID 1 keeps beside the container's own capabilities: to start processes as other users, to signal them, and
   /// to take from them what they are not to have.
@@ -128,6 +129,7 @@ public struct Harness: ~Copyable {
 
   private mutating func live() -> Int32 {
     do {
+      if !plan.identity.isEmpty { identity = try HarnessIdentity(token: plan.identity) }
       try startWorkload()
     } catch let failure as StartFailure {
       channels.send(HarnessEvent.failed(stage: failure.stage, error: failure.error))
@@ -274,6 +276,7 @@ public struct Harness: ~Copyable {
     case .status: channels.send(HarnessEvent.status(started: workload > 0, ready: ready), to: channel)
     case .connect(let id, let address): connect(id, address, channel)
     case .modified(let id, let path): tellModified(id, path, channel)
+    case .identity(let id, let token): takeIdentity(id, token, channel)
     }
   }
 
@@ -285,6 +288,20 @@ public struct Harness: ~Copyable {
       }
       let socket = SharedDescriptor(try target.beginConnect())
       channels.send(HarnessEvent.connected(id: id), to: channel, descriptors: [socket])
+    } catch let error as SyscallError {
+      channels.send(HarnessEvent.lookFailed(id: id, errno: error.errno), to: channel)
+    } catch {
+      channels.send(HarnessEvent.lookFailed(id: id, errno: EINVAL), to: channel)
+    }
+  }
+
+  private mutating func takeIdentity(_ id: UInt64, _ token: String, _ channel: Int32) {
+    do {
+      guard identity != nil else { throw SyscallError(call: "request_key", object: "the identity", errno: ENOKEY) }
+      try identity?.take(token)
+      channels.send(HarnessEvent.identityTaken(id: id), to: channel)
+    } catch let failure as StartFailure {
+      channels.send(HarnessEvent.lookFailed(id: id, errno: failure.error.errno), to: channel)
     } catch let error as SyscallError {
       channels.send(HarnessEvent.lookFailed(id: id, errno: error.errno), to: channel)
     } catch {

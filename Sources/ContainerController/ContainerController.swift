@@ -26,6 +26,7 @@ public final class ContainerController: Sendable {
   /// The names of containers whose health has changed, and how it is now.
   private let healthChanges: AsyncStream<(String, HealthState?)>
   private let stateChanges: AsyncStream<(String, ContainerState)>
+  private let identities: IdentityClient
   private let isShuttingDown: @Sendable () -> Bool
 
   /// - Parameters:
@@ -58,13 +59,15 @@ public final class ContainerController: Sendable {
     let faults = FaultPoint(instance: instance)
     pool = ProcessPool(
       harness: SharedDescriptor(try FileSystem.open(harness, flags: FileSystem.pathOnly)), logger: logger)
+    let identities = IdentityClient(instance: instance, events: events, logger: logger)
+    self.identities = identities
     let launcher = Launcher(
       instance: instance, host: host, watcher: watcher, pool: pool,
-      unifiedCgroups: unifiedCgroups, faults: faults, logger: logger)
+      unifiedCgroups: unifiedCgroups, faults: faults, identities: identities, logger: logger)
     registry = ContainerRegistry(
       services: ContainerServices(
         host: host, launcher: launcher, watcher: watcher, store: ContainerFileStore(instance: instance),
-        cgroups: cgroups, events: events, faults: faults, logger: logger, health: health,
+        cgroups: cgroups, events: events, faults: faults, logger: logger, health: health, identities: identities,
         changed: { changeState.yield(($0, $1)) }),
       bundles: bundles)
     remedies.serve(registry)
@@ -103,6 +106,9 @@ public final class ContainerController: Sendable {
       },
       Task { [instance, events, logger] in
         await EventForwarder(instance: instance, events: events, logger: logger).run()
+      },
+      Task { [identities, registry] in
+        await identities.run { name, token in try await registry.find(name).takeIdentity(token) }
       },
       Task { [manager, logger, instance] in
         await Watchdog.run(manager, logger: logger) {

@@ -15,9 +15,11 @@ public final class RPCClient {
   private var notifications: [JSONValue] = []
 
   /// Connects to a unix socket.
-  public init(path: String) throws {
+  ///
+  /// - Parameter seconds: how long the other end may take to say anything; without it, for ever.
+  public init(path: String, seconds: Int? = nil) throws {
     do {
-      socket = SharedDescriptor(try UnixSocket.connect(path))
+      socket = SharedDescriptor(try UnixSocket.connect(path, seconds: seconds))
     } catch {
       let hint =
         switch error.errno {

@@ -20,6 +20,8 @@ public enum HarnessRequest: ControlMessage, Equatable {
   case connect(id: UInt64, String)
   /// Asks when a file of the container was changed.
   case modified(id: UInt64, String)
+  /// Has PID 1 take up its next certificate, with a token.
+  case identity(id: UInt64, String)
 
   public func encoded() -> [UInt8] {
     var writer = ByteWriter()
@@ -48,6 +50,10 @@ public enum HarnessRequest: ControlMessage, Equatable {
       writer.write(7)
       writer.write(id)
       writer.write(path)
+    case .identity(let id, let token):
+      writer.write(8)
+      writer.write(id)
+      writer.write(token)
     }
     return writer.bytes
   }
@@ -62,6 +68,7 @@ public enum HarnessRequest: ControlMessage, Equatable {
     case 5: self = .status
     case 6: self = .connect(id: try reader.readNumber(), try reader.readString())
     case 7: self = .modified(id: try reader.readNumber(), try reader.readString())
+    case 8: self = .identity(id: try reader.readNumber(), try reader.readString())
     default: throw reader.failure("unknown request")
     }
     try reader.expectEnd()
@@ -88,7 +95,9 @@ public enum HarnessEvent: ControlMessage, Equatable {
   case connected(id: UInt64)
   /// The answer to `modified`: milliseconds of the wall clock.
   case modified(id: UInt64, Int64)
-  /// The answer to either where it could not be done.
+  /// The answer to `identity`.
+  case identityTaken(id: UInt64)
+  /// The answer to one of these where it could not be done.
   case lookFailed(id: UInt64, errno: Int32)
 
   public func encoded() -> [UInt8] {
@@ -136,6 +145,9 @@ public enum HarnessEvent: ControlMessage, Equatable {
       writer.write(12)
       writer.write(id)
       writer.write(signed: Int64(errno))
+    case .identityTaken(let id):
+      writer.write(13)
+      writer.write(id)
     }
     return writer.bytes
   }
@@ -164,6 +176,7 @@ public enum HarnessEvent: ControlMessage, Equatable {
     case 10: self = .connected(id: try reader.readNumber())
     case 11: self = .modified(id: try reader.readNumber(), try reader.readSigned())
     case 12: self = .lookFailed(id: try reader.readNumber(), errno: try reader.readSigned32())
+    case 13: self = .identityTaken(id: try reader.readNumber())
     default: throw reader.failure("unknown event")
     }
     try reader.expectEnd()

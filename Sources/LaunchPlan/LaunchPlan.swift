@@ -39,6 +39,8 @@ public struct LaunchPlan: Sendable, Equatable {
   public var journal: [UInt8]
   /// The AppArmor profile of every process that PID 1 starts; empty for none.
   public var profile = ""
+  /// The token of the container's identity; empty for none.
+  public var identity = ""
 
   public init(
     name: String, operations: [Operation], workload: Workload, readiness: Readiness = .started, log: Log = Log(),
@@ -53,7 +55,7 @@ public struct LaunchPlan: Sendable, Equatable {
   }
 
   /// The first bytes of an encoded plan; the last one is the version of the encoding.
-  static let magic: [UInt8] = [0x4e, 0x41, 0x4c, 2]
+  static let magic: [UInt8] = [0x4e, 0x41, 0x4c, 3]
 
   public func encoded() -> [UInt8] {
     var writer = ByteWriter()
@@ -66,6 +68,7 @@ public struct LaunchPlan: Sendable, Equatable {
     writer.write(UInt64(log.segments))
     writer.write(journal)
     writer.write(profile)
+    writer.write(identity)
     return writer.bytes
   }
 
@@ -82,6 +85,7 @@ public struct LaunchPlan: Sendable, Equatable {
     log = Log(segmentBytes: try reader.readNumber(), segments: try reader.readNumber(as: UInt32.self))
     journal = try reader.readBytes()
     profile = try reader.readString()
+    identity = try reader.readString()
     try reader.expectEnd()
   }
 }

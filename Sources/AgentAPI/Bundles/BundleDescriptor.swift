@@ -92,6 +92,19 @@ public struct BundleDescriptor: Codable, Sendable, Hashable {
     }
   }
 
+  /// An X.509 identity, in a keyring of the container.
+  public struct Identity: Codable, Sendable, Hashable {
+    /// `p256` (usual) or `ed25519`.
+    public var key: String?
+    /// Of each certificate, in seconds; usually 43200.
+    public var life: Int64?
+    public init(key: String? = nil, life: Int64? = nil) {
+      self.key = key
+      self.life = life
+    }
+    public static let lives: ClosedRange<Int64> = 60...604_800
+  }
+
   public var name: String
   public var version: String
   public var command: [String]
@@ -113,6 +126,8 @@ public struct BundleDescriptor: Codable, Sendable, Hashable {
   public var log: Log
   /// `nil` in records of versions without checks.
   public var checks: [HealthCheck]?
+  /// `nil`: none.
+  public var identity: Identity?
 
   public init(name: String, version: String, command: [String]) {
     self.name = name

@@ -36,6 +36,8 @@ public struct IdentityView: Codable, Sendable, Hashable, SchemaDocumented {
   public var uid: UInt32
   public var state: State
   public var delivery: Delivery?
+  /// There is a certificate that its agent, which has its key itself, has not taken up yet.
+  public var fresh: Bool?
   /// Hexadecimal; of the newest certificate.
   public var serial: String?
   /// RFC 3339.
@@ -67,6 +69,7 @@ public struct IdentityView: Codable, Sendable, Hashable, SchemaDocumented {
     "agent": "its id, the UID of its certificate's subject", "name": "what its parent calls it: a container's name",
     "parent": "the agent that asked for it", "uid": "the user, as the host numbers it, that may take it up",
     "delivery": "keyring: its agent has its key; signer: the manager signs for it",
+    "fresh": "true: there is a newer certificate than the agent has taken up; cert.token makes the token for it",
     "serial": "of the newest certificate, hexadecimal", "ends": "of the newest certificate, RFC 3339",
     "problem": "why there is no next certificate yet",
   ]

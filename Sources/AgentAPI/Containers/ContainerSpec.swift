@@ -21,6 +21,8 @@ public struct ContainerSpec: Codable, Sendable, Hashable, SchemaDocumented {
   public var publish: [String: UInt16]?
   /// Containers that this one and they reach at all ports, by name.
   public var links: [String]?
+  /// Replaces the bundle's word on whether it has an identity.
+  public var identity: Bool?
 
   public init(
     name: String, bundle: String, command: [String]? = nil, environment: [String: String]? = nil,
@@ -43,6 +45,7 @@ public struct ContainerSpec: Codable, Sendable, Hashable, SchemaDocumented {
     "command": "replaces the bundle's command",
     "environment": "added to the bundle's environment",
     "resources": "replaces single limits of the bundle",
+    "identity": "true: it gets a key and a certificate, in a keyring; false: none; missing: as the bundle says",
     "publish": "host ports by endpoint name; 0 lets the node choose",
     "links": "containers that exist; this one and they reach each other at all ports, by name",
   ]

@@ -27,6 +27,8 @@ public struct ContainerView: Codable, Sendable, Hashable, SchemaDocumented {
   public var firstUID: UInt32
   public var address: String?
   public var address6: String?
+  /// The id in its identity.
+  public var agent: String?
   public var restarts: Int
   public var endpoints: [EndpointView]
   public var cpuPercent: Double?
@@ -50,6 +52,7 @@ public struct ContainerView: Codable, Sendable, Hashable, SchemaDocumented {
     "finished": "RFC 3339, of the last end", "exitSignal": "the signal that ended it",
     "outOfMemory": "true when the kernel ended a process of it at the memory limit",
     "health": "the worst of its checks", "statusText": "the workload's own STATUS= (sd_notify)",
+    "agent": "its id in its certificate, where it has an identity; cert.list tells more",
     "pid": "PID 1 of the container as the host numbers it",
     "firstUID": "the host uid that is 0 inside; 65536 follow", "restarts": "restarts by the restart policy",
     "cpuPercent": "of one processor, since the call before", "memory": "bytes without reclaimable page cache",

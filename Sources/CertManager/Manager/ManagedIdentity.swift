@@ -54,10 +54,12 @@ actor ManagedIdentity {
       } else {
         .pending
       }
-    return IdentityView(
+    var view = IdentityView(
       agent: agent, subsystem: record.identity.subsystem, name: record.name, parent: record.parent, uid: record.uid,
       state: state, delivery: record.delivery, serial: newest?.serial, ends: newest.map { Self.text($0.ends) },
       roles: record.capabilities.roles, spawn: record.capabilities.spawn, problem: problem)
+    if record.delivery == .keyring, !held.isEmpty { view.fresh = true }
+    return view
   }
 
   static func text(_ date: Date) -> String {

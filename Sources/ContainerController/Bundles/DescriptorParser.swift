@@ -12,7 +12,7 @@ public enum DescriptorParser {
   public static let fileName = "bundle.yaml"
   static let keys = [
     "name", "version", "command", "environment", "user", "directory", "hostname", "resources", "capabilities",
-    "endpoints", "mounts", "network", "read-only", "readiness", "restart", "stop", "log", "checks",
+    "endpoints", "mounts", "network", "read-only", "readiness", "restart", "stop", "log", "checks", "identity",
   ]
 
   /// - Throws: ``DescriptorProblem`` with file, line, key, and what is allowed.
@@ -49,7 +49,25 @@ public enum DescriptorParser {
     if let member = members["stop"] { descriptor.stop = try stop(member) }
     if let member = members["log"] { descriptor.log = try log(member) }
     if let member = members["checks"] { descriptor.checks = try HealthCheckParser.parse(member, of: .container) }
+    if let member = members["identity"] { descriptor.identity = try identity(member) }
     return descriptor
+  }
+
+  private static func identity(_ node: DescriptorNode) throws(DescriptorProblem) -> BundleDescriptor.Identity? {
+    if node.isScalar { return try node.boolean() ? .init() : nil }
+    let members = try node.members(["key", "life"])
+    var identity = BundleDescriptor.Identity()
+    if let member = members["key"] {
+      let text = try member.text()
+      guard ["p256", "ed25519"].contains(text) else { throw member.problem("must be p256 or ed25519") }
+      identity.key = text
+    }
+    if let member = members["life"] {
+      let seconds = try member.milliseconds() / 1000
+      guard BundleDescriptor.Identity.lives.contains(seconds) else { throw member.problem("must be from 1m to 7d") }
+      identity.life = seconds
+    }
+    return identity
   }
 
   /// Names and versions: they become parts of references and host names.

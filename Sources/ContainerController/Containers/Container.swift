@@ -176,6 +176,7 @@ actor Container: LogSource {
 
   func attach(_ process: ContainerProcess) {
     self.process = process
+    if let agent = process.runtime.agent { services.identities.adopt(name, agent: agent) }
     process.connection.start(
       { event, descriptors in self.mailboxPost { await self.received(event, descriptors.first, from: process) } },
       ended: {})
@@ -205,6 +206,7 @@ actor Container: LogSource {
     case .exited(let status): await ended(process, correlation: nil, told: status)
     case .connected(let id): answered(id, .success(.init(socket: descriptor)))
     case .modified(let id, let time): answered(id, .success(.init(number: time)))
+    case .identityTaken(let id): answered(id, .success(.init()))
     case .lookFailed(let id, let errno): answered(id, .failure(RPCError(.unavailable, SyscallError.words(for: errno))))
     case .started, .failed, .status: break
     }

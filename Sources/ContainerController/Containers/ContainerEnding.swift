@@ -92,6 +92,7 @@ extension Container {
   }
 
   func releaseHost() async {
+    await services.identities.end(name)
     do {
       try services.launcher.forgetRun(name)
       try await services.host.call(HostMethods.release, .init(name: name))

@@ -25,6 +25,10 @@ struct ContainerRecord: Codable, Sendable, Hashable {
 
   var resources: Resources { descriptor.resources.replaced(by: spec.resources) }
   var restartPolicy: RestartPolicy { spec.restart ?? descriptor.restart }
+  /// `nil`: it has none.
+  var identity: BundleDescriptor.Identity? {
+    spec.identity ?? (descriptor.identity != nil) ? descriptor.identity ?? .init() : nil
+  }
   var network: NetworkMode { spec.network ?? descriptor.network }
 
   /// The endpoints to publish, with the wanted ports.
@@ -63,4 +67,6 @@ struct RuntimeRecord: Codable, Sendable, Hashable {
   var cgroups: [String]
   /// The host's end of its network interface; `nil` in records of versions that did not keep it, too.
   var interface: String?
+  /// The agent's id in its identity.
+  var agent: String?
 }

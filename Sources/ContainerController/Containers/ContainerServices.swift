@@ -18,6 +18,7 @@ struct ContainerServices: Sendable {
   let faults: FaultPoint
   let logger: Logger
   let health: HealthRegistry
+  let identities: IdentityClient
   /// Gets each container's new state; must not wait.
   let changed: @Sendable (_ name: String, ContainerState) -> Void
 }

@@ -25,6 +25,7 @@ extension Container {
       view.pid = process.runtime.pid
       view.address = process.runtime.address
       view.address6 = process.runtime.address6
+      view.agent = process.runtime.agent
       view.uptimeMilliseconds = max(0, (Clock.wallMicroseconds() - process.runtime.started) / 1000)
       if withUsage, let usage = await usage() {
         view.memory = usage.memory

@@ -17,6 +17,7 @@ struct Launcher: Sendable {
   let pool: ProcessPool
   let unifiedCgroups: Bool
   let faults: FaultPoint
+  let identities: IdentityClient
   let logger: Logger
 
   func runDirectory(_ name: String) -> String { "\(instance.controllerRun)/\(name)" }
@@ -44,6 +45,8 @@ struct Launcher: Sendable {
   private func launch(_ name: String, _ record: ContainerRecord, _ process: PreparedProcess) throws -> ContainerProcess
   {
     let child = process.child
+    // First: what it is to be handed over is made while the container is.
+    let identity = record.identity == nil ? nil : try identities.request(name, record)
     faults.pass("start.cloned")
     let resources = record.resources
     let limits = CgroupLimits(
@@ -72,7 +75,7 @@ struct Launcher: Sendable {
       pid: child.pidfd.pid, startTime: made.startTime, started: Clock.wallMicroseconds(),
       address: launched.address, address6: launched.address6, publications: launched.publications,
       cgroups: launched.cgroups,
-      interface: launched.interface)
+      interface: launched.interface, agent: identity?.agent)
     // Written before PID 1 may go on: a controller that dies from here on leaves a container that the next finds.
     try FileSystem.replace(runtimeFile(name), with: try JSONCoding.encode(runtime), mode: 0o600)
     faults.pass("start.recorded")
@@ -86,6 +89,7 @@ struct Launcher: Sendable {
     }
     var plan = try LaunchPlanBuilder.plan(input)
     plan.profile = launched.profile ?? ""
+    plan.identity = identity?.token ?? ""
     let connection = HarnessConnection(process.channel, watcher: watcher)
     do {
       try connection.send(
@@ -127,6 +131,7 @@ struct Launcher: Sendable {
     switch (error.call, error.errno) {
     case ("execve", ENOENT):
       hint = "; is \(command) in the bundle's rootfs, with the interpreter or loader that it needs?"
+    case ("request_key", _): hint = Self.identityHint(error.errno)
     case ("execve", EACCES): hint = "; is \(command) executable for uid \(record.descriptor.user.uid)?"
     case (_, ENOTDIR): hint = "; the image has a file or a link where a directory is needed"
     default: hint = ""
@@ -135,13 +140,23 @@ struct Launcher: Sendable {
       "\(stage) failed: \(SyscallError.words(for: error.errno)) (\(error.call) on \(error.object))\(error.detail.map { ": \($0)" } ?? "")\(hint)"
   }
 
+  private static func identityHint(_ errno: Int32) -> String {
+    switch errno {
+    case ENOKEY: "; nobody answers the kernel's requests for keys: nodeagent cert status says why"
+    case EDQUOT: "; the container's user has no room for keys: /proc/key-users and keyrings(7) tell of its quota"
+    case EKEYREJECTED: "; the certificate manager has refused it: nodeagent events --kind certificate says why"
+    case EAGAIN: "; the certificate was not signed in time: nodeagent cert ls says why"
+    default: "; does the certificate manager run? (nodeagent subsystem ls)"
+    }
+  }
+
   func input(_ name: String, _ record: ContainerRecord, address: String?, cgroupEntrances: Int = 0) throws
     -> LaunchInput
   {
     LaunchInput(
       name: name, descriptor: record.descriptor, spec: record.spec, resources: record.resources, address: address,
       nameServers: record.network == .private ? Self.nameServers() : [], unifiedCgroups: unifiedCgroups,
-      seccomp: try SeccompCompiler.defaultProgram(),
+      seccomp: try SeccompCompiler.defaultProgram(readingKeys: record.identity != nil),
       cgroupEntrances: cgroupEntrances, reference: record.reference)
   }
 

@@ -9,17 +9,19 @@ import Synchronization
 
 /// Turns a profile into a program for the kernel, once: compiling takes milliseconds, starting a container one or two.
 enum SeccompCompiler {
-  private static let compiled = Mutex<[UInt8]?>(nil)
+  private static let compiled = Mutex<[Bool: [UInt8]]>([:])
 
   /// The default profile's program, eight bytes an instruction.
-  static func defaultProgram() throws(SyscallError) -> [UInt8] {
-    if let program = compiled.withLock({ $0 }) { return program }
-    let program = try compile()
-    compiled.withLock { $0 = program }
+  ///
+  /// - Parameter readingKeys: with what reads the keys of a session keyring, for a container that has one of its own.
+  static func defaultProgram(readingKeys: Bool = false) throws(SyscallError) -> [UInt8] {
+    if let program = compiled.withLock({ $0[readingKeys] }) { return program }
+    let program = try compile(readingKeys: readingKeys)
+    compiled.withLock { $0[readingKeys] = program }
     return program
   }
 
-  private static func compile() throws(SyscallError) -> [UInt8] {
+  private static func compile(readingKeys: Bool) throws(SyscallError) -> [UInt8] {
     guard let context = seccomp_init(errorAction(EPERM)) else {
       throw SyscallError(call: "seccomp_init", object: "the default profile", errno: ENOMEM)
     }
@@ -41,6 +43,11 @@ enum SeccompCompiler {
     // Its flags stand in memory, where a filter cannot see them; the C library then takes clone.
     try add(context, errorAction(ENOSYS), "clone3", [])
     try add(context, allow, "socket", [comparison(0, SCMP_CMP_NE, SeccompProfile.addressFamilyVsock)])
+    if readingKeys {
+      for operation in SeccompProfile.keyReading {
+        try add(context, allow, "keyctl", [comparison(0, SCMP_CMP_EQ, operation)])
+      }
+    }
     return try export(context)
   }
 

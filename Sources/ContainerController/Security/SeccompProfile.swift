@@ -49,6 +49,10 @@ public enum SeccompProfile {
   /// the question which one it is.
   static let personalities: [UInt64] = [0x0, 0x0008, 0x20000, 0x20008, 0xffff_ffff]
 
+  /// What keyctl(2) may do where a container has an identity: tell a keyring's number, describe, search, read, and say what the
+  /// kernel can. Nothing that makes, changes or asks for a key.
+  static let keyReading: [UInt64] = [0, 6, 10, 11, 31]
+
   /// The flags of clone(2) that make namespaces.
   static let namespaceFlags: UInt64 = 0x7e02_0000
 

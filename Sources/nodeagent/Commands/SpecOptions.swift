@@ -28,6 +28,8 @@ struct SpecOptions: ParsableArguments {
     help: ArgumentHelp(
       "Let this container and that one reach each other, this one by the other's name.", valueName: "container"))
   var link: [String] = []
+  @Flag(inversion: .prefixedNo, help: "Give it an identity: a key and a certificate, in a keyring of the kernel.")
+  var identity: Bool?
   @Argument(help: "name:version, name, or the first digits of a digest.") var bundle: String
   @Argument(parsing: .postTerminator, help: "Replaces the bundle's command, after --.") var command: [String] = []
 
@@ -54,6 +56,7 @@ struct SpecOptions: ParsableArguments {
       }
       spec.restart = try restart.map(policy)
       spec.network = network
+      spec.identity = identity
       if !link.isEmpty { spec.links = link }
       if !publish.isEmpty {
         spec.publish = try pairs(publish, "--publish").mapValues { text in
