@@ -130,7 +130,8 @@ let package = Package(
     .testTarget(
       name: "ContainerControllerTests",
       dependencies: ["ContainerController", "AgentAPI", "LaunchPlan", "LinuxKernel"]),
-    .testTarget(name: "CertManagerTests", dependencies: ["CertManager"]),
+    .testTarget(
+      name: "CertManagerTests", dependencies: ["CertManager", "AgentAPI", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore"]),
     .testTarget(name: "ComponentHarnessTests", dependencies: ["ComponentHarness", "LaunchPlan"]),
     .testTarget(name: "LogStoreTests", dependencies: ["LogStore", "AgentAPI", "JSONRPC", "LinuxKernel"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics", "LinuxKernel"]),

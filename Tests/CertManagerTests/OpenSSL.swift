@@ -4,7 +4,7 @@
 import Foundation
 
 /// A directory of its own, in which openssl(1) looks at what was made.
-final class OpenSSL {
+final class OpenSSL: Sendable {
   let directory: String
 
   init() throws {

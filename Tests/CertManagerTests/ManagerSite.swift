@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import Foundation
+import JSONRPC
+import LogStore
+import Logging
+import Synchronization
+import X509
+
+@testable import CertManager
+
+/// An authority that can be away, or be asked for short lives.
+final class TestIssuer: CertificateIssuer {
+  let embedded: EmbeddedIssuer
+  let isAway = Mutex(false)
+  /// Seconds that a certificate is still good when it is issued; `nil`: as asked for.
+  let left = Mutex<TimeInterval?>(nil)
+
+  init(directory: String) throws {
+    embedded = try EmbeddedIssuer(
+      directory: directory, application: "shop", credential: nil, logger: Logger(label: "test"))
+  }
+
+  var name: String { "test" }
+  var application: String { embedded.application }
+  var root: Certificate { embedded.root }
+  var intermediate: Certificate { embedded.intermediate }
+
+  private func check() throws {
+    if isAway.withLock({ $0 }) { throw CertificateProblem.unusable("the authority is away") }
+  }
+
+  func issue(
+    _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
+    event: String
+  ) throws -> Certificate {
+    try check()
+    guard let left = left.withLock({ $0 }) else {
+      return try embedded.issue(identity, capabilities, key: key, names: names, life: life, event: event)
+    }
+    let certificate = try embedded.store.authority.issue(
+      identity, capabilities, key: key.publicKey, names: names, life: 60, now: Date() - 60 + left)
+    try embedded.store.ledger.record(certificate, identity, capabilities, event: event)
+    return certificate
+  }
+
+  func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) throws {
+    try check()
+    try embedded.revoke(agent: agent, sparing: serial, reason)
+  }
+
+  func refused(_ what: String, _ problem: CertificateProblem) { embedded.refused(what, problem) }
+}
+
+/// A registry with an authority in a directory of its own; uid 0 is the node controller, uid 900 the container controller.
+struct ManagerSite: Sendable {
+  let files: OpenSSL
+  let issuer: TestIssuer
+  let events: EventLog
+  let registry: IdentityRegistry
+
+  static let controller: UInt32 = 900
+  static let child: UInt32 = 100_000
+
+  init() async throws {
+    let files = try OpenSSL()
+    try await self.init(files, issuer: try TestIssuer(directory: "\(files.directory)/ca"))
+  }
+
+  /// As after a restart of the manager.
+  init(again site: ManagerSite) async throws { try await self.init(site.files, issuer: site.issuer) }
+
+  private init(_ files: OpenSSL, issuer: TestIssuer) async throws {
+    self.files = files
+    self.issuer = issuer
+    events = EventLog(source: "cert-manager")
+    let records = "\(files.directory)/identities"
+    try FileManager.default.createDirectory(atPath: records, withIntermediateDirectories: true)
+    let registry = IdentityRegistry(
+      issuer: issuer, files: IdentityFiles(directory: records), node: "node1.example.org", instance: 3, events: events,
+      logger: Logger(label: "test"))
+    self.registry = registry
+    try await registry.load()
+    Task { await registry.followEnds() }
+    try await registry.ensure(
+      "node-controller", uid: 0, .init(spawn: [AgentCapabilities.any], roles: ["admin", "component"]))
+    try await registry.ensure(
+      "container-controller", uid: Self.controller, .init(spawn: [AgentCapabilities.any], roles: ["component"]))
+  }
+
+  func request(_ name: String = "web", life: Int64? = nil) async throws -> CertMethods.Token {
+    try await registry.request(
+      .init(
+        subsystem: "web", uid: Self.child, name: name, endpoints: [.init(name: "http", proto: .tcp, port: 80)],
+        roles: ["component"], life: life), by: Self.controller)
+  }
+
+  func view(_ agent: String) async -> IdentityView? { await registry.list([agent]).first }
+
+  /// Those that the authority holds for good.
+  func live(_ agent: String) throws -> [String] {
+    try issuer.embedded.store.ledger.entries().filter { $0.identity.agent == agent && $0.state(Date()) == "good" }
+      .map(\.serial)
+  }
+
+  /// Waits, as long as the tests beside this one need.
+  func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
+    for _ in 0..<3000 {
+      if try await condition() { return }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    throw RPCError(.deadlineExceeded, "never: \(what)")
+  }
+}
