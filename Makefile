@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev libsystemd-dev libsqlite3-dev pkg-config
-RUN_PACKAGES := busybox-static mmdebstrap zstd
+RUN_PACKAGES := busybox-static keyutils mmdebstrap zstd
 TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl prometheus prometheus-node-exporter openssl
 BENCH_PACKAGES := runc bubblewrap runit monit prometheus-node-exporter iptables dnsmasq-base
 DEB_PACKAGES := build-essential debhelper dh-apparmor dpkg-dev fakeroot lintian

@@ -131,7 +131,8 @@ let package = Package(
       name: "ContainerControllerTests",
       dependencies: ["ContainerController", "AgentAPI", "LaunchPlan", "LinuxKernel"]),
     .testTarget(
-      name: "CertManagerTests", dependencies: ["CertManager", "AgentAPI", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore"]),
+      name: "CertManagerTests",
+      dependencies: ["CertManager", "AgentAPI", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore"]),
     .testTarget(name: "ComponentHarnessTests", dependencies: ["ComponentHarness", "LaunchPlan"]),
     .testTarget(name: "LogStoreTests", dependencies: ["LogStore", "AgentAPI", "JSONRPC", "LinuxKernel"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics", "LinuxKernel"]),
@@ -142,7 +143,7 @@ let package = Package(
     .testTarget(
       name: "HostTests",
       // Not on the executables: the harness's static linking would become the tests'. They are found beside them.
-      dependencies: ["AgentAPI", "JSONRPC", "NodeController", "LinuxKernel", "CLinux"]),
+      dependencies: ["AgentAPI", "CertManager", "JSONRPC", "NodeController", "LinuxKernel", "CLinux"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -128,7 +128,9 @@ import X509
     #expect(rows >= 39)
   }
 
-  @Test(arguments: ["", "3.", "3.aaaa", "x", "4.\(String(repeating: "a", count: 52))", String(repeating: "9", count: 9999)])
+  @Test(arguments: [
+    "", "3.", "3.aaaa", "x", "4.\(String(repeating: "a", count: 52))", String(repeating: "9", count: 9999),
+  ])
   func `what is no token is refused`(text: String) async throws {
     let site = try await ManagerSite()
     await #expect(throws: RPCError.self) { try await site.registry.redeemForKeyring(text, uid: ManagerSite.child) }

@@ -213,6 +213,7 @@ final class TestAgent {
 
   func containers() throws -> RPCClient { try RPCClient(path: instance.containerSocket) }
   func metrics() throws -> RPCClient { try RPCClient(path: instance.metricsSocket) }
+  func certificates() throws -> RPCClient { try RPCClient(path: instance.certificateSocket) }
   func node() throws -> RPCClient { try RPCClient(path: instance.nodeSocket) }
 
   func call<Params, Result>(_ method: Method<Params, Result>, _ params: Params, node: Bool = false) throws -> Result {

@@ -201,7 +201,8 @@ public enum CertMethods {
     "Ends an identity of the caller's own or of a child's: its certificates are revoked, its token is void.",
     errors: [.permissionDenied, .notFound, .invalidParams])
   public static let list = Method<Query, [IdentityView]>("cert.list", role: .observer, "The identities on this node.")
-  public static let status = Method<Empty, Status>("cert.status", role: .observer, "Who signs here, and what limits hold.")
+  public static let status = Method<Empty, Status>(
+    "cert.status", role: .observer, "Who signs here, and what limits hold.")
   public static let watch = Method<Query, IdentityView>(
     "cert.watch", kind: .topic, role: .observer,
     "Each identity as it is now, and again whenever it changes: renewed, taken up, ended.")

@@ -115,7 +115,8 @@ public final class Ledger: Sendable {
     let serial = Self.hexadecimal(certificate.serialNumber)
     try database.run(
       "INSERT INTO certificates (serial, agent, identity, capabilities, issued, ends) VALUES (?, ?, ?, ?, ?, ?)",
-      .text(serial), .text(identity.agent), .text(try Self.text(identity)), .text(try Self.text(capabilities)), .integer(Self.seconds(now)),
+      .text(serial), .text(identity.agent), .text(try Self.text(identity)), .text(try Self.text(capabilities)),
+      .integer(Self.seconds(now)),
       .integer(Self.seconds(certificate.notValidAfter)))
     try log(
       database, event,

@@ -36,7 +36,8 @@ actor IdentityRegistry {
     let feed = IdentityFeed()
     self.feed = feed
     services = IdentityServices(
-      issuer: issuer, files: files, events: events, logger: logger, changed: { feed.put($0) }, gone: { feed.remove($0) })
+      issuer: issuer, files: files, events: events, logger: logger, changed: { feed.put($0) }, gone: { feed.remove($0) }
+    )
   }
 
   var count: Int { identities.count }
@@ -253,7 +254,11 @@ actor IdentityRegistry {
       if let names, !names.contains(view.name ?? view.subsystem), !names.contains(view.agent) { continue }
       views.append(view)
     }
-    return views.sorted { ($0.parent == nil ? 0 : 1, $0.name ?? $0.subsystem, $0.agent) < ($1.parent == nil ? 0 : 1, $1.name ?? $1.subsystem, $1.agent) }
+    return views.sorted {
+      ($0.parent == nil ? 0 : 1, $0.name ?? $0.subsystem, $0.agent) < (
+        $1.parent == nil ? 0 : 1, $1.name ?? $1.subsystem, $1.agent
+      )
+    }
   }
 
   /// Each change of an identity, after what there is now.

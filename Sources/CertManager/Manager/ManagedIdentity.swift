@@ -234,7 +234,8 @@ actor ManagedIdentity {
       throw RPCError(
         .unavailable,
         record.delivery == .keyring
-          ? "the key of \(agent) is its agent's own" : "there is no certificate yet: \(problem ?? "it is being signed")")
+          ? "the key of \(agent) is its agent's own" : "there is no certificate yet: \(problem ?? "it is being signed")"
+      )
     }
     return CertMethods.Chain(
       agent: agent, serial: newest.serial,
@@ -249,7 +250,8 @@ actor ManagedIdentity {
       throw RPCError(.wrongState, "the manager does not sign for \(agent): it was taken up with its key, or not yet")
     }
     guard let held = held.last(where: { $0.serial == serial }) else {
-      throw RPCError(.notFound, "the key of the certificate \(serial.prefix(64)) is not here; cert.chain has the newest")
+      throw RPCError(
+        .notFound, "the key of the certificate \(serial.prefix(64)) is not here; cert.chain has the newest")
     }
     let signature = try held.key.sign(data)
     return CertMethods.Signature(
@@ -347,7 +349,9 @@ actor ManagedIdentity {
         changed()
       } else if plan.warning <= now, !warned {
         warned = true
-        tell("ending", severity: .warning, cause: "it ends at \(Self.text(newest.ends)): \(problem ?? "it was not renewed")")
+        tell(
+          "ending", severity: .warning,
+          cause: "it ends at \(Self.text(newest.ends)): \(problem ?? "it was not renewed")")
       }
     }
     schedule()

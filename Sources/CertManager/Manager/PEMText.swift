@@ -28,7 +28,8 @@ enum PEMText {
     for start in stride(from: 0, to: bytes.count, by: 3) {
       let rest = bytes.count - start
       let group =
-        UInt32(bytes[start]) << 16 | (rest > 1 ? UInt32(bytes[start + 1]) << 8 : 0) | (rest > 2 ? UInt32(bytes[start + 2]) : 0)
+        UInt32(bytes[start]) << 16 | (rest > 1 ? UInt32(bytes[start + 1]) << 8 : 0)
+        | (rest > 2 ? UInt32(bytes[start + 2]) : 0)
       put(alphabet[Int(group >> 18 & 63)])
       put(alphabet[Int(group >> 12 & 63)])
       put(rest > 1 ? alphabet[Int(group >> 6 & 63)] : 0x3d)

@@ -45,13 +45,23 @@ final class IdentityClient: Sendable {
     state.withLock { _ = $0.asking.insert(name) }
     defer { state.withLock { _ = $0.asking.remove(name) } }
     let wanted = record.identity ?? .init()
-    let token = try client().call(
-      CertMethods.request,
-      .init(
-        subsystem: Self.label(record.descriptor.name), uid: record.firstUID, name: name,
-        endpoints: record.descriptor.endpoints.map { .init(name: $0.name, proto: $0.proto, port: $0.port) },
-        roles: ["component"], key: wanted.key, life: wanted.life),
-      deadline: Int64(Self.patienceSeconds) * 1000)
+    let token: CertMethods.Token
+    do {
+      token = try client().call(
+        CertMethods.request,
+        .init(
+          subsystem: Self.label(record.descriptor.name), uid: record.firstUID, name: name,
+          endpoints: record.descriptor.endpoints.map { .init(name: $0.name, proto: $0.proto, port: $0.port) },
+          roles: ["component"], key: wanted.key, life: wanted.life),
+        deadline: Int64(Self.patienceSeconds) * 1000)
+    } catch let error as SyscallError {
+      throw RPCError(
+        .startFailed,
+        "the certificate manager did not answer (\(SyscallError.words(for: error.errno))); does it run? (nodeagent subsystem ls)"
+      )
+    } catch let error as RPCError {
+      throw RPCError(.startFailed, "the certificate manager gives it no identity: \(error.message)", data: error.data)
+    }
     state.withLock { $0.agents[name] = token.agent }
     return token
   }
@@ -122,7 +132,8 @@ final class IdentityClient: Sendable {
         }
         try await take(name, token.token)
         events.add(
-          kind: "container", name: name, event: "identity renewed", cause: nil, correlation: nil, data: ["agent": agent])
+          kind: "container", name: name, event: "identity renewed", cause: nil, correlation: nil, data: ["agent": agent]
+        )
         return
       } catch {
         logger.warning("an identity was not renewed", metadata: ["container": "\(name)", "error": "\(error)"])

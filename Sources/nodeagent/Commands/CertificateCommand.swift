@@ -10,7 +10,8 @@ import LinuxKernel
 struct CertificateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cert", abstract: "Look after the identities of this node's agents.",
-    discussion: "An identity is a key and a short-lived certificate, which its agent takes up through a keyring of the kernel.",
+    discussion:
+      "An identity is a key and a short-lived certificate, which its agent takes up through a keyring of the kernel.",
     subcommands: [List.self, Renew.self, Revoke.self, Root.self, Status.self, Setup.self])
 
   struct List: ParsableCommand {
