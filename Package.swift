@@ -90,9 +90,18 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
       ]),
     .target(
+      name: "CertificateProfile",
+      dependencies: [
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "_CryptoExtras", package: "swift-crypto"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "X509", package: "swift-certificates"),
+      ]),
+    .target(
       name: "CertManager",
       dependencies: [
-        "AgentAPI", "CLinux", "CSQLite", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore",
+        "AgentAPI", "CertificateProfile", "CLinux", "CSQLite", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore",
+        "Probing",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -107,7 +116,8 @@ let package = Package(
     .executableTarget(
       name: "nodeagent",
       dependencies: [
-        "AgentAPI", "CertManager", "Configuration", "JSONRPC", "NodeController", "NodeMonitor", "ContainerController",
+        "AgentAPI", "CertManager", "CertificateProfile", "Configuration", "JSONRPC", "NodeController", "NodeMonitor",
+        "ContainerController",
         "LinuxKernel", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -143,7 +153,9 @@ let package = Package(
     .testTarget(
       name: "HostTests",
       // Not on the executables: the harness's static linking would become the tests'. They are found beside them.
-      dependencies: ["AgentAPI", "CertManager", "JSONRPC", "NodeController", "LinuxKernel", "CLinux"]),
+      dependencies: [
+        "AgentAPI", "CertManager", "CertificateProfile", "JSONRPC", "NodeController", "LinuxKernel", "CLinux",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the nodeagent authors
 
+import CertificateProfile
 import Foundation
 
 /// A certificate that was issued.

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
+import CertificateProfile
 import Crypto
 import Foundation
 

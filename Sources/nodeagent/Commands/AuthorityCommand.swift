@@ -4,6 +4,7 @@
 import AgentAPI
 import ArgumentParser
 import CertManager
+import CertificateProfile
 import Configuration
 import Foundation
 import Glibc

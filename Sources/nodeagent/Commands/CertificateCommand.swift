@@ -4,6 +4,7 @@
 import AgentAPI
 import ArgumentParser
 import CertManager
+import CertificateProfile
 import Glibc
 import LinuxKernel
 

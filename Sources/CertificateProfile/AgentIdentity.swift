@@ -63,7 +63,7 @@ public struct AgentIdentity: Sendable, Hashable, Codable {
       }
   }
 
-  var distinguishedName: DistinguishedName {
+  package var distinguishedName: DistinguishedName {
     get throws {
       try DistinguishedName {
         DomainComponent(application)

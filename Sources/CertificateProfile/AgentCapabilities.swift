@@ -24,16 +24,16 @@ public struct AgentCapabilities: Sendable, Hashable, Codable {
   }
 
   /// Stands for every kind of sub-system in ``spawn``.
-  static let any = "*"
+  public static let any = "*"
 
   /// True where an agent with these may have a child of a kind, with `child`: nobody gives what he does not have.
-  func maySpawn(_ subsystem: String, with child: AgentCapabilities) -> Bool {
+  public func maySpawn(_ subsystem: String, with child: AgentCapabilities) -> Bool {
     func has(_ kind: String) -> Bool { spawn.contains(kind) || spawn.contains(Self.any) }
     return has(subsystem) && child.spawn.allSatisfy(has) && child.roles.allSatisfy(roles.contains)
   }
 
   /// Sorted and without repetitions, so that the same capabilities are the same bytes.
-  var canonical: AgentCapabilities {
+  package var canonical: AgentCapabilities {
     AgentCapabilities(spawn: Set(spawn).sorted(), roles: Set(roles).sorted())
   }
 
@@ -43,7 +43,7 @@ public struct AgentCapabilities: Sendable, Hashable, Codable {
     self = try AgentCapabilities(derEncoded: Array(found.value))
   }
 
-  var certificateExtension: Certificate.Extension {
+  package var certificateExtension: Certificate.Extension {
     get throws {
       var coder = DER.Serializer()
       try coder.serialize(canonical)

@@ -35,7 +35,7 @@ public enum KeyKind: String, Sendable, Hashable, Codable, CaseIterable {
     }
   }
 
-  var algorithm: Certificate.SignatureAlgorithm {
+  package var algorithm: Certificate.SignatureAlgorithm {
     switch self {
     case .p256: .ecdsaWithSHA256
     case .ed25519: .ed25519
@@ -44,7 +44,7 @@ public enum KeyKind: String, Sendable, Hashable, Codable, CaseIterable {
   }
 
   /// The `AlgorithmIdentifier` of ``algorithm`` (RFC 5758 §3.2, RFC 8410 §3, RFC 4055 §5).
-  func serializeAlgorithm(into coder: inout DER.Serializer) throws {
+  package func serializeAlgorithm(into coder: inout DER.Serializer) throws {
     try coder.appendConstructedNode(identifier: .sequence) { coder in
       switch self {
       case .p256: try coder.serialize([1, 2, 840, 10045, 4, 3, 2] as ASN1ObjectIdentifier)
