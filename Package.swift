@@ -34,6 +34,7 @@ let package = Package(
 
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
+    .target(name: "CResolver", linkerSettings: [.linkedLibrary("resolv")]),
     .target(name: "LinuxKernel", dependencies: ["CLinux"]),
     .target(name: "LaunchPlan", dependencies: ["LinuxKernel", "CLinux"]),
     .target(
@@ -100,7 +101,7 @@ let package = Package(
     .target(
       name: "CertManager",
       dependencies: [
-        "AgentAPI", "CertificateProfile", "CLinux", "CSQLite", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore",
+        "AgentAPI", "CertificateProfile", "CLinux", "CResolver", "CSQLite", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore",
         "Probing",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),

@@ -18,6 +18,8 @@ public enum Keyring {
   public struct Permissions: OptionSet, Sendable, Hashable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// The same, and writing.
+    public static let possessorUpdates = Permissions(rawValue: 0x3f00_0000)
     /// Whoever has the key in a keyring of its own may look at it, read it, find it, and link it; nobody else may do anything.
     public static let possessorReads = Permissions(rawValue: 0x1b00_0000)
   }
@@ -38,6 +40,46 @@ public enum Keyring {
   /// Waits for that program.
   public static func request(_ description: String, into ring: Serial) throws(SyscallError) -> Serial {
     Serial(try check(cl_request_key("user", description, "", ring), "request_key", "the identity"))
+  }
+
+  /// Makes a key of the type `user`, or gives the one of that name another payload.
+  public static func add(_ description: String, _ payload: LockedBytes, to ring: Serial) throws(SyscallError) -> Serial {
+    let result = payload.withBytes { cl_add_key("user", description, $0.baseAddress, $0.count, ring) }
+    return Serial(try check(result, "add_key", description))
+  }
+
+  /// - Returns: `nil` where there is none, or none that is good any more.
+  public static func find(_ description: String, in ring: Serial) throws(SyscallError) -> Serial? {
+    let result = "user".withCString { type in
+      description.withCString {
+        cl_keyctl(CL_KEYCTL_SEARCH, bits(ring), UInt(bitPattern: type), UInt(bitPattern: $0), 0)
+      }
+    }
+    if [-Int64(ENOKEY), -Int64(EKEYEXPIRED), -Int64(EKEYREVOKED)].contains(result) { return nil }
+    return Serial(try check(result, "keyctl(SEARCH)", description))
+  }
+
+  /// - Throws: `EMSGSIZE` for a payload of more bytes.
+  public static func read(_ key: Serial, most: Int) throws -> LockedBytes {
+    var count = 0
+    let whole = try LockedBytes(count: most) { buffer in
+      count = Int(
+        try check(
+          cl_keyctl(CL_KEYCTL_READ, bits(key), UInt(bitPattern: buffer.baseAddress), UInt(buffer.count), 0),
+          "keyctl(READ)", "key \(key)"))
+    }
+    guard count <= most else { throw SyscallError(call: "keyctl(READ)", object: "key \(key)", errno: EMSGSIZE) }
+    return try LockedBytes(count: count) { copy in
+      whole.withBytes { copy.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+    }
+  }
+
+  public static func link(_ key: Serial, to ring: Serial) throws(SyscallError) {
+    try check(cl_keyctl(CL_KEYCTL_LINK, bits(key), bits(ring), 0, 0), "keyctl(LINK)", "key \(key)")
+  }
+
+  public static func setTimeout(_ seconds: UInt32, of key: Serial) throws(SyscallError) {
+    try check(cl_keyctl(CL_KEYCTL_SET_TIMEOUT, bits(key), UInt(seconds), 0, 0), "keyctl(SET_TIMEOUT)", "key \(key)")
   }
 
   public static func unlink(_ key: Serial, from ring: Serial) throws(SyscallError) {

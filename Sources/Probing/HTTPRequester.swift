@@ -18,9 +18,14 @@ public struct HTTPRequester: Sendable {
 
   /// Sends a body, and returns the answer whatever its status is.
   ///
-  /// - Parameter timeout: milliseconds for all of it.
-  public func send(_ request: HTTPProbe, body: [UInt8], timeout: Int64) async throws -> HTTPAnswer {
-    try await self.request(request, try HTTPTarget(request.url), .now() + .milliseconds(timeout), body: body)
+  /// - Parameters:
+  ///   - timeout: milliseconds for all of it.
+  ///   - context: of its TLS, in place of what the request says of certificates.
+  public func send(
+    _ request: HTTPProbe, body: [UInt8], timeout: Int64, context: NIOSSLContext? = nil
+  ) async throws -> HTTPAnswer {
+    try await self.request(
+      request, try HTTPTarget(request.url), .now() + .milliseconds(timeout), body: body, context: context)
   }
 
   /// The host, without brackets, and port of a request's URL; `nil` when that is none.
@@ -83,9 +88,10 @@ public struct HTTPRequester: Sendable {
   /// - Parameter connect: makes the connection, where that is not by the URL.
   private func request(
     _ probe: HTTPProbe, _ target: HTTPTarget, _ deadline: NIODeadline, body: [UInt8] = [],
+    context given: NIOSSLContext? = nil,
     by connect: ((ClientBootstrap) throws -> EventLoopFuture<any Channel>)? = nil
   ) async throws -> HTTPAnswer {
-    let context = target.isTLS ? try Self.context(probe) : nil
+    let context = target.isTLS ? try given ?? Self.context(probe) : nil
     let promise = group.next().makePromise(of: HTTPAnswer.self)
     var head = HTTPRequestHead(version: .http1_1, method: .init(rawValue: probe.method), uri: target.path)
     head.headers.add(name: "Host", value: target.authority)

@@ -21,13 +21,12 @@ final class TestIssuer: CertificateIssuer {
 
   init(directory: String) throws {
     embedded = try EmbeddedIssuer(
-      directory: directory, application: "shop", credential: nil, logger: Logger(label: "test"))
+      directory: directory, application: "shop", node: "node1.example.org", credential: nil, logger: Logger(label: "test"))
   }
 
   var name: String { "test" }
-  var application: String { embedded.application }
-  var root: Certificate { embedded.root }
-  var intermediate: Certificate { embedded.intermediate }
+  func authority() -> IssuerFacts { embedded.authority() }
+  func run(ready: @escaping @Sendable () async -> Void) async { await ready() }
 
   private func check() throws {
     if isAway.withLock({ $0 }) { throw CertificateProblem.unusable("the authority is away") }
@@ -36,10 +35,10 @@ final class TestIssuer: CertificateIssuer {
   func issue(
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
     event: String
-  ) throws -> Certificate {
+  ) async throws -> Certificate {
     try check()
     guard let left = left.withLock({ $0 }) else {
-      return try embedded.issue(identity, capabilities, key: key, names: names, life: life, event: event)
+      return try await embedded.issue(identity, capabilities, key: key, names: names, life: life, event: event)
     }
     let certificate = try embedded.store.authority.issue(
       identity, capabilities, key: key.publicKey, names: names, life: 60, now: Date() - 60 + left)
@@ -47,9 +46,9 @@ final class TestIssuer: CertificateIssuer {
     return certificate
   }
 
-  func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) throws {
+  func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) async throws {
     try check()
-    try embedded.revoke(agent: agent, sparing: serial, reason)
+    try await embedded.revoke(agent: agent, sparing: serial, reason)
   }
 
   func refused(_ what: String, _ problem: CertificateProblem) { embedded.refused(what, problem) }
@@ -80,7 +79,7 @@ struct ManagerSite: Sendable {
     let records = "\(files.directory)/identities"
     try FileManager.default.createDirectory(atPath: records, withIntermediateDirectories: true)
     let registry = IdentityRegistry(
-      issuer: issuer, files: IdentityFiles(directory: records), node: "node1.example.org", instance: 3, events: events,
+      issuer: issuer, files: IdentityFiles(directory: records), instance: 3, events: events,
       logger: Logger(label: "test"))
     self.registry = registry
     try await registry.load()

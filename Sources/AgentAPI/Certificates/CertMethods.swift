@@ -146,20 +146,23 @@ public enum CertMethods {
   public struct Status: Codable, Sendable, Hashable, SchemaDocumented {
     /// `embedded`, or a URL.
     public var authority: String
-    public var application: String
-    public var node: String
+    /// Why the authority does not serve this node yet.
+    public var problem: String?
+    public var application: String?
+    public var node: String?
     /// PEM.
-    public var root: String
+    public var root: String?
     public var identities: Int
     public var upcall: String?
     /// Of one user who is not root (keyrings(7), `/proc/sys/kernel/keys`).
     public var keysPerUser: Int
     public var keyBytesPerUser: Int
     public init(
-      authority: String, application: String, node: String, root: String, identities: Int, upcall: String?,
+      authority: String, problem: String?, application: String?, node: String?, root: String?, identities: Int, upcall: String?,
       keysPerUser: Int, keyBytesPerUser: Int
     ) {
       self.authority = authority
+      self.problem = problem
       self.application = application
       self.node = node
       self.root = root
@@ -169,7 +172,7 @@ public enum CertMethods {
       self.keyBytesPerUser = keyBytesPerUser
     }
     public static let memberSummaries = [
-      "authority": "embedded, or a URL", "root": "PEM",
+      "authority": "embedded, or a URL", "problem": "why the authority does not serve this node yet", "root": "PEM",
       "upcall": "why the kernel cannot ask this manager for keys; missing where it can",
       "keysPerUser": "the kernel's limit for a user who is not root", "keyBytesPerUser": "the same, in bytes",
     ]

@@ -259,6 +259,7 @@ int64_t cl_keyctl(int operation, unsigned long a, unsigned long b, unsigned long
 #define CL_KEYCTL_REVOKE 3
 #define CL_KEYCTL_SETPERM 5
 #define CL_KEYCTL_DESCRIBE 6
+#define CL_KEYCTL_LINK 8
 #define CL_KEYCTL_UNLINK 9
 #define CL_KEYCTL_SEARCH 10
 #define CL_KEYCTL_READ 11

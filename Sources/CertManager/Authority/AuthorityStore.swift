@@ -135,6 +135,81 @@ public struct AuthorityStore: Sendable {
     }
   }
 
+  /// What a node's manager asks for, for an agent on its node.
+  public struct Child: Sendable {
+    public var request: CertificateSigningRequest
+    /// Its application and node are the authority's to say, whatever stands there.
+    public var identity: AgentIdentity
+    public var capabilities: AgentCapabilities
+    public var names: [String]
+    public var life: TimeInterval
+    public var isRenewal: Bool
+  }
+
+  /// The role of a node's certificate manager.
+  public static let managerRole = "cert-manager"
+
+  /// Signs for a child of an agent that is the certificate manager of its node: that gives what it has itself, and on its own node.
+  ///
+  /// - Parameter manager: the certificate that the caller has proved to have.
+  public func issue(_ child: Child, by manager: Certificate, now: Date = Date()) throws -> Certificate {
+    do {
+      let (caller, capabilities) = try check(manager, now)
+      guard capabilities.maySpawn(child.identity.subsystem, with: child.capabilities) else {
+        throw CertificateProblem.refused(
+          "the manager of \(caller.node) may not have a \(child.identity.subsystem.prefix(63)) with these capabilities")
+      }
+      guard child.request.publicKey.isValidSignature(child.request.signature, for: child.request) else {
+        throw CertificateProblem.refused("the request is not signed by the key that it is for")
+      }
+      for name in child.names where !name.hasSuffix(".containers.internal") {
+        throw CertificateProblem.refused("a manager may add names below containers.internal, and no others")
+      }
+      var identity = child.identity
+      identity.application = application
+      identity.node = caller.node
+      guard try ledger.node(of: identity.agent) ?? caller.node == caller.node else {
+        throw CertificateProblem.refused("the agent \(identity.agent) is another node's")
+      }
+      let certificate = try authority.issue(
+        identity, child.capabilities, key: child.request.publicKey, names: child.names, life: child.life, now: now)
+      try ledger.record(
+        certificate, identity, child.capabilities, event: child.isRenewal ? "renewed" : "issued", now: now)
+      return certificate
+    } catch let problem as CertificateProblem {
+      try ledger.refuse("issue", problem, now)
+      throw problem
+    }
+  }
+
+  /// Revokes what an agent of the manager's own node has, but for one certificate.
+  public func revoke(
+    agent: String, sparing serial: String?, _ reason: RevocationReason, by manager: Certificate, now: Date = Date()
+  ) throws {
+    do {
+      let (caller, _) = try check(manager, now)
+      // One that was never issued has nothing to be revoked.
+      guard let node = try ledger.node(of: agent) else { return }
+      guard node == caller.node else { throw CertificateProblem.refused("the agent \(agent) is another node's") }
+      try ledger.revoke(agent: agent, sparing: serial, reason, now: now)
+    } catch let problem as CertificateProblem {
+      try ledger.refuse("revocation", problem, now)
+      throw problem
+    }
+  }
+
+  private func check(_ manager: Certificate, _ now: Date) throws -> (AgentIdentity, AgentCapabilities) {
+    guard authority.intermediate.publicKey.isValidSignature(manager.signature, for: manager),
+      let identity = AgentIdentity(manager), let capabilities = try AgentCapabilities(manager),
+      (manager.notValidBefore...manager.notValidAfter).contains(now),
+      try ledger.state(of: manager.serialNumber) == .good
+    else { throw CertificateProblem.refused("the certificate was not issued here, or is not good any more") }
+    guard capabilities.roles.contains(Self.managerRole) else {
+      throw CertificateProblem.refused("only an agent with the role \(Self.managerRole) asks for others")
+    }
+    return (identity, capabilities)
+  }
+
   /// For the authority's own server, by the name that its clients know it by.
   func issueServer(_ host: String, _ key: Certificate.PublicKey, now: Date = Date()) throws -> Certificate {
     let labels = IPNetwork.address(host) == nil ? host.split(separator: ".", maxSplits: 1).map(String.init) : ["ca"]

@@ -38,7 +38,7 @@ public final class Ledger: Sendable {
     CREATE TABLE IF NOT EXISTS certificates (serial TEXT PRIMARY KEY, agent TEXT NOT NULL, identity TEXT NOT NULL, capabilities TEXT NOT NULL,
     issued INTEGER NOT NULL, ends INTEGER NOT NULL, revoked INTEGER, reason INTEGER) STRICT, WITHOUT ROWID
     """,
-    "CREATE INDEX IF NOT EXISTS agents ON certificates (agent) WHERE revoked IS NULL",
+    "CREATE INDEX IF NOT EXISTS agents ON certificates (agent)",
     "CREATE INDEX IF NOT EXISTS revoked_certificates ON certificates (ends) WHERE revoked IS NOT NULL",
     """
     CREATE TABLE IF NOT EXISTS tokens (hash BLOB PRIMARY KEY, expected TEXT NOT NULL, expires INTEGER NOT NULL, used INTEGER)
@@ -178,6 +178,14 @@ public final class Ledger: Sendable {
         serial: Certificate.SerialNumber(bytes: Self.bytes(serial)), date: Self.date(date),
         reason: RevocationReason(rawValue: Int(reason)) ?? .unspecified)
     }
+  }
+
+  /// The node that an agent's first certificate was issued for; `nil` for an agent that is not known.
+  public func node(of agent: String) throws -> String? {
+    let rows = try database.withLock { database in
+      try database.run("SELECT identity FROM certificates WHERE agent = ? LIMIT 1", .text(agent))
+    }
+    return try rows.first.map { try Self.decode(AgentIdentity.self, $0[0]).node }
   }
 
   public func state(of serial: Certificate.SerialNumber) throws -> CertificateAuthority.CertificateState {

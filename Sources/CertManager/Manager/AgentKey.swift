@@ -21,26 +21,41 @@ final class AgentKey: Sendable {
   /// As in the structure of the private key; empty for Ed25519.
   private let publicPoint: [UInt8]
 
-  init(_ kind: KeyKind) throws {
-    self.kind = kind
-    while true {
-      let secret = try LockedBytes.random(32)
-      switch kind {
-      case .p256:
-        // One in 2^32 is not below the order of the group.
-        guard let key = try? secret.withBytes({ try P256.Signing.PrivateKey(rawRepresentation: $0) }) else { continue }
-        publicKey = Certificate.PublicKey(key.publicKey)
-        publicPoint = Array(key.publicKey.x963Representation)
-      case .ed25519:
-        let key = try secret.withBytes { try Curve25519.Signing.PrivateKey(rawRepresentation: $0) }
-        publicKey = Certificate.PublicKey(key.publicKey)
-        publicPoint = []
-      case .rsa2048:
-        throw CertificateProblem.refused("an agent's key is \(Self.kinds.map(\.rawValue).joined(separator: " or "))")
-      }
-      self.secret = secret
-      return
+  convenience init(_ kind: KeyKind) throws {
+    guard Self.kinds.contains(kind) else {
+      throw CertificateProblem.refused("an agent's key is \(Self.kinds.map(\.rawValue).joined(separator: " or "))")
     }
+    var secret = try LockedBytes.random(32)
+    // One in 2^32 is not below the order of the group.
+    while kind == .p256, (try? secret.withBytes { try P256.Signing.PrivateKey(rawRepresentation: $0) }) == nil {
+      secret = try LockedBytes.random(32)
+    }
+    try self.init(kind, secret: secret, count: 32)
+  }
+
+  /// One that was made before.
+  ///
+  /// - Parameter bytes: begins with the secret.
+  init(_ kind: KeyKind, secret bytes: LockedBytes, count: Int) throws {
+    let secret = try LockedBytes(count: count) { copy in
+      bytes.withBytes { copy.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+    }
+    self.kind = kind
+    self.secret = secret
+    switch kind {
+    case .p256:
+      let key = try secret.withBytes { try P256.Signing.PrivateKey(rawRepresentation: $0) }
+      publicKey = Certificate.PublicKey(key.publicKey)
+      publicPoint = Array(key.publicKey.x963Representation)
+    default:
+      let key = try secret.withBytes { try Curve25519.Signing.PrivateKey(rawRepresentation: $0) }
+      publicKey = Certificate.PublicKey(key.publicKey)
+      publicPoint = []
+    }
+  }
+
+  func withSecret<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try secret.withBytes(body)
   }
 
   /// For the libraries; as short-lived as the call that needs it.

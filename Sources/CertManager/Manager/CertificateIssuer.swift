@@ -5,13 +5,15 @@ import CertificateProfile
 import Foundation
 import X509
 
-/// Where a manager has its certificates signed. Calls wait.
+/// Where a manager has its certificates signed.
 protocol CertificateIssuer: Sendable {
   /// `embedded`, or a URL, for people.
   var name: String { get }
-  var application: String { get }
-  var root: Certificate { get }
-  var intermediate: Certificate { get }
+
+  /// What is known of the authority, once it was reached.
+  ///
+  /// - Throws: ``CertificateProblem`` with why it was not.
+  func authority() throws -> IssuerFacts
 
   /// - Parameters:
   ///   - key: proves its possession where the authority is another's.
@@ -19,13 +21,24 @@ protocol CertificateIssuer: Sendable {
   func issue(
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
     event: String
-  ) throws -> Certificate
+  ) async throws -> Certificate
 
   /// Revokes all certificates of an agent but one.
   ///
   /// - Parameter serial: hexadecimal; `nil`: all.
-  func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) throws
+  func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) async throws
 
   /// Writes down that something was refused here.
   func refused(_ what: String, _ problem: CertificateProblem)
+
+  /// Does what it needs to serve, and goes on with it; calls `ready` once it can.
+  func run(ready: @escaping @Sendable () async -> Void) async
+}
+
+/// An authority, and the node as it knows it.
+struct IssuerFacts: Sendable, Hashable {
+  var application: String
+  var node: String
+  var root: Certificate
+  var intermediate: Certificate
 }

@@ -23,25 +23,30 @@ public final class CertificateManager: Sendable {
   private let manager: ServiceManager
   private let logger: Logger
   private let issuer: any CertificateIssuer
-  private let node: String
   private let events = EventLog(source: "cert-manager")
   private let registry: IdentityRegistry
 
-  /// Makes the authority of this machine where there is none yet.
-  ///
-  /// - Parameter number: of the instance, by which the kernel's upcalls find it.
-  public init(instance: Instance, number: Int, credential: String?, manager: ServiceManager, logger: Logger) throws {
+  /// - Parameters:
+  ///   - number: of the instance, by which the kernel's upcalls find it.
+  ///   - authority: elsewhere; `nil`: this machine's own, which is made where there is none yet.
+  public init(
+    instance: Instance, number: Int, authority: AuthoritySettings?, manager: ServiceManager, logger: Logger
+  ) throws {
     self.instance = instance
     self.manager = manager
     self.logger = logger
     umask(0o077)
     // What is in this memory is nobody else's: no dump of it, and no reading of it but by root.
     ProcessSecrecy.begin()
-    node = NodeName.own()
-    issuer = try EmbeddedIssuer(
-      directory: "\(instance.certificateState)/ca", application: "nodeagent", credential: credential, logger: logger)
+    if let authority {
+      issuer = RemoteIssuer(authority, instance: number, logger: logger)
+    } else {
+      issuer = try EmbeddedIssuer(
+        directory: "\(instance.certificateState)/ca", application: "nodeagent", node: NodeName.own(), credential: nil,
+        logger: logger)
+    }
     registry = IdentityRegistry(
-      issuer: issuer, files: IdentityFiles(directory: instance.certificateRun), node: node, instance: number,
+      issuer: issuer, files: IdentityFiles(directory: instance.certificateRun), instance: number,
       events: events, logger: logger)
   }
 
@@ -49,14 +54,25 @@ public final class CertificateManager: Sendable {
   public func run(_ listening: SharedDescriptor, daemons: Daemons, until end: AsyncStream<Void>) async throws {
     let registry = registry
     let ending = Task { await registry.followEnds() }
-    try await registry.load()
-    // The first agents of the node; the others descend from them.
-    try await registry.ensure("cert-manager", uid: getuid(), .init(roles: ["cert-manager"]))
-    try await registry.ensure(
-      "node-controller", uid: 0, .init(spawn: [AgentCapabilities.any], roles: ["admin", "component", "operator"]))
-    try await registry.ensure(
-      "container-controller", uid: daemons.containerController,
-      .init(spawn: [AgentCapabilities.any], roles: ["component", "container-controller"]))
+    let (readiness, ready) = AsyncStream.makeStream(of: Void.self)
+    let issuing = Task { [issuer, logger] in
+      await issuer.run {
+        do {
+          try await registry.load()
+          // The first agents of the node; the others descend from them.
+          try await registry.ensure(
+            "node-controller", uid: 0, .init(spawn: [AgentCapabilities.any], roles: ["admin", "component", "operator"]))
+          try await registry.ensure(
+            "container-controller", uid: daemons.containerController,
+            .init(spawn: [AgentCapabilities.any], roles: ["component", "container-controller"]))
+        } catch {
+          logger.error("the node's own identities cannot be kept", metadata: ["error": "\(error)"])
+        }
+        ready.finish()
+      }
+    }
+    // An authority elsewhere may be away for long, and the node has to come up.
+    if issuer is EmbeddedIssuer { for await _ in readiness {} }
     let redeeming = try RedeemServer(path: instance.redeemSocket, registry: registry, logger: logger)
     try redeeming.start()
     var router = RPCRouter(
@@ -73,7 +89,7 @@ public final class CertificateManager: Sendable {
     }
     for await _ in end { break }
     try manager.stopping()
-    for task in [watchdog, ending] { task.cancel() }
+    for task in [watchdog, ending, issuing] { task.cancel() }
     redeeming.stop()
     await server.stop()
   }
@@ -121,9 +137,16 @@ public final class CertificateManager: Sendable {
       let text = (try? FileSystem.readText("/proc/sys/kernel/keys/\(name)", limit: 32)) ?? ""
       return Int(text.filter(\.isNumber)) ?? 0
     }
+    let facts: IssuerFacts?
+    var problem: String?
+    do {
+      facts = try issuer.authority()
+    } catch {
+      (facts, problem) = (nil, "\(error)")
+    }
     return CertMethods.Status(
-      authority: issuer.name, application: issuer.application, node: node, root: try AuthorityStore.pem(issuer.root),
-      identities: await registry.count, upcall: KeyUpcall.problem(), keysPerUser: limit("maxkeys"),
+      authority: issuer.name, problem: problem, application: facts?.application, node: facts?.node,
+      root: try facts.map { try AuthorityStore.pem($0.root) }, identities: await registry.count, upcall: KeyUpcall.problem(), keysPerUser: limit("maxkeys"),
       keyBytesPerUser: limit("maxbytes"))
   }
 }

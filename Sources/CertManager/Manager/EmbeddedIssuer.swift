@@ -3,6 +3,7 @@
 
 import CertificateProfile
 import Foundation
+import JSONRPC
 import LinuxKernel
 import Logging
 import X509
@@ -10,10 +11,12 @@ import X509
 /// The authority of a machine that needs no other: in the manager's own directory, made when it is not there yet.
 struct EmbeddedIssuer: CertificateIssuer {
   let store: AuthorityStore
+  private let node: String
   private let logger: Logger
 
-  init(directory: String, application: String, credential: String?, logger: Logger) throws {
+  init(directory: String, application: String, node: String, credential: String?, logger: Logger) throws {
     self.logger = logger
+    self.node = node
     if FileSystem.exists("\(directory)/authority.json") {
       store = try AuthorityStore(directory, credential: credential)
     } else {
@@ -24,22 +27,29 @@ struct EmbeddedIssuer: CertificateIssuer {
   }
 
   var name: String { "embedded" }
-  var application: String { store.application }
-  var root: Certificate { store.authority.root }
-  var intermediate: Certificate { store.authority.intermediate }
+
+  func authority() -> IssuerFacts {
+    IssuerFacts(
+      application: store.application, node: node, root: store.authority.root,
+      intermediate: store.authority.intermediate)
+  }
+
+  func run(ready: @escaping @Sendable () async -> Void) async { await ready() }
 
   func issue(
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
     event: String
-  ) throws -> Certificate {
-    let certificate = try store.authority.issue(
-      identity, capabilities, key: key.publicKey, names: names, life: life)
-    try store.ledger.record(certificate, identity, capabilities, event: event)
-    return certificate
+  ) async throws -> Certificate {
+    try await Blocking.run { [store] in
+      let certificate = try store.authority.issue(
+        identity, capabilities, key: key.publicKey, names: names, life: life)
+      try store.ledger.record(certificate, identity, capabilities, event: event)
+      return certificate
+    }
   }
 
-  func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) throws {
-    try store.ledger.revoke(agent: agent, sparing: serial, reason)
+  func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) async throws {
+    try await Blocking.run { [store] in try store.ledger.revoke(agent: agent, sparing: serial, reason) }
   }
 
   func refused(_ what: String, _ problem: CertificateProblem) {

@@ -15,7 +15,6 @@ actor IdentityRegistry {
   private let issuer: any CertificateIssuer
   private let events: EventLog
   private let services: IdentityServices
-  private let node: String
   private let instance: Int
   private var identities: [String: ManagedIdentity] = [:]
   /// Agents by the hash of the newest token of each.
@@ -24,15 +23,12 @@ actor IdentityRegistry {
 
   static let most = 4096
 
-  /// - Parameters:
-  ///   - node: its full name.
-  ///   - instance: the number by which the kernel's upcalls find this manager.
+  /// - Parameter instance: the number by which the kernel's upcalls find this manager.
   init(
-    issuer: any CertificateIssuer, files: IdentityFiles, node: String, instance: Int, events: EventLog, logger: Logger
+    issuer: any CertificateIssuer, files: IdentityFiles, instance: Int, events: EventLog, logger: Logger
   ) {
     self.issuer = issuer
     self.events = events
-    self.node = node
     self.instance = instance
     let feed = IdentityFeed()
     self.feed = feed
@@ -69,9 +65,11 @@ actor IdentityRegistry {
         try await identity.end(.superseded)
       }
     }
+    let authority = try issuer.authority()
     var record = IdentityRecord(
       identity: AgentIdentity(
-        application: issuer.application, subsystem: subsystem, agent: UUID().uuidString.lowercased(), node: node),
+        application: authority.application, subsystem: subsystem, agent: UUID().uuidString.lowercased(),
+        node: authority.node),
       capabilities: capabilities, uid: uid, kind: .p256, life: CertificateAuthority.usualLife)
     record.delivery = .signer
     try services.files.write(record)
@@ -125,8 +123,9 @@ actor IdentityRegistry {
     _ wanted: CertMethods.Request, _ capabilities: AgentCapabilities, _ parent: IdentityRecord
   ) throws -> IdentityRecord {
     let agent = UUID().uuidString.lowercased()
+    let authority = try issuer.authority()
     var identity = AgentIdentity(
-      application: issuer.application, subsystem: wanted.subsystem, agent: agent, node: node)
+      application: authority.application, subsystem: wanted.subsystem, agent: agent, node: authority.node)
     identity.endpoints = (wanted.endpoints ?? []).map { endpoint in
       Self.uri(endpoint, host: identity.dnsName)
     }

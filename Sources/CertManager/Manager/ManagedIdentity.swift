@@ -90,10 +90,8 @@ actor ManagedIdentity {
       let services = services
       let record = record
       let key = try AgentKey(record.kind)
-      let certificate = try await Blocking.run {
-        try services.issuer.issue(
-          record.identity, record.capabilities, key: key, names: record.names, life: record.life, event: event)
-      }
+      let certificate = try await services.issuer.issue(
+        record.identity, record.capabilities, key: key, names: record.names, life: record.life, event: event)
       let serial = Ledger.hexadecimal(certificate.serialNumber)
       held = (held + [Held(key: key, certificate: certificate, serial: serial)]).suffix(Self.mostHeld)
       let now = Date()
@@ -105,9 +103,7 @@ actor ManagedIdentity {
       try save()
       if event == "issued" {
         // Those that an earlier manager had signed, and whose keys have gone with it.
-        try await Blocking.run { [agent] in
-          try services.issuer.revoke(agent: agent, sparing: serial, .superseded)
-        }
+        try await services.issuer.revoke(agent: agent, sparing: serial, .superseded)
         self.record.certificates = self.record.certificates.suffix(1)
         try save()
       }
@@ -175,7 +171,8 @@ actor ManagedIdentity {
     }
     let left = newest.certificate.notValidAfter.timeIntervalSinceNow
     guard left >= 1 else { throw RPCError(.unavailable, "its certificate has ended, and there is no next one yet") }
-    let chain = try [newest.certificate, services.issuer.intermediate, services.issuer.root].map(AuthorityStore.pem)
+    let authority = try services.issuer.authority()
+    let chain = try [newest.certificate, authority.intermediate, authority.root].map(AuthorityStore.pem)
     let packet = try newest.key.payload(
       header: RedeemRequest.header(errno: 0, seconds: UInt32(left)), behind: Array(chain.joined().utf8))
     try deliver(.keyring)
@@ -237,10 +234,11 @@ actor ManagedIdentity {
           ? "the key of \(agent) is its agent's own" : "there is no certificate yet: \(problem ?? "it is being signed")"
       )
     }
+    let authority = try services.issuer.authority()
     return CertMethods.Chain(
       agent: agent, serial: newest.serial,
-      chain: try [newest.certificate, services.issuer.intermediate].map(AuthorityStore.pem),
-      root: try AuthorityStore.pem(services.issuer.root), ends: Self.text(newest.certificate.notValidAfter))
+      chain: try [newest.certificate, authority.intermediate].map(AuthorityStore.pem),
+      root: try AuthorityStore.pem(authority.root), ends: Self.text(newest.certificate.notValidAfter))
   }
 
   /// Not in the mailbox: it changes nothing, and a handshake waits for it.
@@ -282,10 +280,8 @@ actor ManagedIdentity {
     guard let reason = record.ended else { return }
     do {
       let (services, agent) = (services, agent)
-      try await Blocking.run {
-        try services.issuer.revoke(agent: agent, sparing: nil, reason)
-        try services.files.remove(agent)
-      }
+      try await services.issuer.revoke(agent: agent, sparing: nil, reason)
+      try services.files.remove(agent)
       timer?.cancel()
       services.gone(agent)
     } catch {

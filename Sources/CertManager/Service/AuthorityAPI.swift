@@ -33,6 +33,12 @@ struct AuthorityAPI: Sendable {
     var life: Double?
   }
 
+  private struct Revocation: Decodable {
+    var agent: String
+    var sparing: String?
+    var reason: String
+  }
+
   private struct Signed: Encodable {
     var certificate: String
     var chain: [String]
@@ -52,6 +58,8 @@ struct AuthorityAPI: Sendable {
       switch (request.method, request.path) {
       case (.POST, "/sign"): return try sign(request, now)
       case (.POST, "/renew"): return try renew(request, now)
+      case (.POST, "/issue"): return try issue(request, now)
+      case (.POST, "/revoke"): return try revoke(request, now)
       case (.GET, "/root.pem"): return try pem([store.authority.root])
       case (.GET, "/chain.pem"): return try pem([store.authority.intermediate, store.authority.root])
       case (.GET, "/intermediate.der"):
@@ -67,12 +75,12 @@ struct AuthorityAPI: Sendable {
           return .problem(.badRequest, "what comes after /ocsp/ has to be a request in Base64")
         }
         return ocsp(Array(bytes), now)
-      case (_, "/sign"), (_, "/renew"), (_, "/ocsp"): return .problem(.methodNotAllowed, "only POST is served here")
+      case (_, "/sign"), (_, "/renew"), (_, "/issue"), (_, "/revoke"), (_, "/ocsp"): return .problem(.methodNotAllowed, "only POST is served here")
       case (_, "/root.pem"), (_, "/chain.pem"), (_, "/intermediate.der"), (_, "/crl"):
         return .problem(.methodNotAllowed, "only GET is served here")
       default:
         return .problem(
-          .notFound, "there are /sign, /renew, /root.pem, /chain.pem, /intermediate.der, /crl and /ocsp")
+          .notFound, "there are /sign, /renew, /issue, /revoke, /root.pem, /chain.pem, /intermediate.der, /crl and /ocsp")
       }
     } catch let problem as CertificateProblem {
       return .problem(.forbidden, "\(problem)")
@@ -105,6 +113,33 @@ struct AuthorityAPI: Sendable {
       try store.renew(
         try Certificate(derEncoded: bytes), try Self.read(wanted.csr), endpoints: wanted.endpoints,
         life: wanted.life ?? CertificateAuthority.usualLife, now: now))
+  }
+
+  private func issue(_ request: Request, _ now: Date) throws -> AuthorityAnswer {
+    guard let bytes = request.client else {
+      return .problem(.unauthorized, "a manager shows its certificate on the connection")
+    }
+    let wanted = try JSONText.decode(ChildRequest.self, request.body)
+    let child = AuthorityStore.Child(
+      request: try Self.read(wanted.csr),
+      identity: AgentIdentity(
+        application: store.application, subsystem: wanted.subsystem, agent: wanted.agent, node: "node",
+        endpoints: wanted.endpoints),
+      capabilities: wanted.capabilities, names: wanted.names, life: wanted.life, isRenewal: wanted.event == "renewed")
+    return try signed(try store.issue(child, by: try Certificate(derEncoded: bytes), now: now))
+  }
+
+  private func revoke(_ request: Request, _ now: Date) throws -> AuthorityAnswer {
+    guard let bytes = request.client else {
+      return .problem(.unauthorized, "a manager shows its certificate on the connection")
+    }
+    let wanted = try JSONText.decode(Revocation.self, request.body)
+    guard let reason = RevocationReason(name: wanted.reason) else {
+      return .problem(.badRequest, "reason is \(RevocationReason.allCases.map(\.name).joined(separator: ", "))")
+    }
+    try store.revoke(
+      agent: wanted.agent, sparing: wanted.sparing, reason, by: try Certificate(derEncoded: bytes), now: now)
+    return AuthorityAnswer(.ok, "application/json", Array("{}\n".utf8))
   }
 
   private static func read(_ pem: String) throws -> CertificateSigningRequest {

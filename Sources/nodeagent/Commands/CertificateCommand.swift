@@ -70,7 +70,13 @@ struct CertificateCommand: ParsableCommand {
     @OptionGroup var options: InstanceOptions
 
     func run() throws {
-      try reporting { print(try options.certificates().call(CertMethods.status).root, terminator: "") }
+      try reporting {
+        let status = try options.certificates().call(CertMethods.status)
+        guard let root = status.root else {
+          throw CertificateProblem.unusable(status.problem ?? "the authority is not known yet")
+        }
+        print(root, terminator: "")
+      }
     }
   }
 
@@ -83,8 +89,9 @@ struct CertificateCommand: ParsableCommand {
       try reporting {
         let status = try options.certificates().call(CertMethods.status)
         if output.json { return try output.print(status) }
-        print("authority    \(status.authority), application \(status.application)")
-        print("node         \(status.node)")
+        print("authority    \(status.authority)\(status.application.map { ", application \($0)" } ?? "")")
+        if let problem = status.problem { print("problem      \(problem)") }
+        if let node = status.node { print("node         \(node)") }
         print("identities   \(status.identities)")
         print("upcall       \(status.upcall ?? "the kernel's requests for keys arrive")")
         print("key quota    \(status.keysPerUser) keys, \(status.keyBytesPerUser) bytes of each user but root")

@@ -13,6 +13,10 @@ struct CertificateManagerDaemon: ParsableCommand {
   @OptionGroup var options: InstanceOptions
   @Option(help: ArgumentHelp("The instance's number.", visibility: .hidden)) var number: Int
   @Option(help: ArgumentHelp("Who the container controller is.", visibility: .hidden)) var controllerUID: UInt32
+  @Option(help: ArgumentHelp("An authority elsewhere.", visibility: .hidden)) var authority: String?
+  @Option(help: ArgumentHelp("The hash of its root.", visibility: .hidden)) var authorityRoot: String?
+  @Option(help: ArgumentHelp("Where the first token comes from; with it the authority is elsewhere.", visibility: .hidden))
+  var bootstrap: String?
 
   func run() throws {
     try reporting {
@@ -20,8 +24,13 @@ struct CertificateManagerDaemon: ParsableCommand {
       guard let listening = try ListenDescriptors.take()["cert"] else {
         throw ValidationError("the certificate manager is started by the node controller; use nodeagent up")
       }
+      let source = try bootstrap.map { text in
+        guard let source = BootstrapSource(text) else { throw ValidationError("--bootstrap is no source: \(text)") }
+        return source
+      }
       let manager = try CertificateManager(
-        instance: try options.instance, number: number, credential: nil, manager: ServiceManager(),
+        instance: try options.instance, number: number,
+        authority: source.map { AuthoritySettings(url: authority, root: authorityRoot, bootstrap: $0) }, manager: ServiceManager(),
         logger: DaemonLog.make("cert-manager"))
       let daemons = CertificateManager.Daemons(containerController: controllerUID)
       try runBlocking { try await manager.run(listening, daemons: daemons, until: end) }

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import AgentAPI
+import CertificateProfile
+import Crypto
+import Foundation
+import JSONRPC
+import Logging
+import NIOPosix
+import Probing
+import SwiftASN1
+import Synchronization
+import X509
+
+/// An authority elsewhere, over HTTPS. The manager proves who it is by a certificate of its own: the first one for a token, each next one for
+/// the one before.
+final class RemoteIssuer: CertificateIssuer {
+  private struct State {
+    var url: String?
+    var root: Certificate?
+    var own: OwnCredential?
+    var problem = "it was not asked yet"
+  }
+
+  private struct Signed: Decodable {
+    var certificate: String
+    var chain: [String]
+  }
+
+  private struct Problem: Decodable { var detail: String }
+
+  private struct Signing: Encodable {
+    var csr: String
+    var life: Double
+  }
+
+  private struct Revocation: Encodable {
+    var agent: String
+    var sparing: String?
+    var reason: String
+  }
+
+  private let settings: AuthoritySettings
+  private let instance: Int
+  private let logger: Logger
+  private let requester = HTTPRequester(group: MultiThreadedEventLoopGroup.singleton)
+  private let state = Mutex(State())
+  private let jitter = Double.random(in: 0...1)
+
+  private static let timeout: Int64 = 10_000
+  /// Tells what is refused, which trying again does not change.
+  private static let refusals = [400, 401, 403, 404]
+
+  init(_ settings: AuthoritySettings, instance: Int, logger: Logger) {
+    self.settings = settings
+    self.instance = instance
+    self.logger = logger
+    state.withLock { $0.url = settings.url }
+  }
+
+  var name: String { state.withLock { $0.url } ?? "not known yet" }
+
+  func authority() throws -> IssuerFacts {
+    try state.withLock { state in
+      guard let root = state.root, let own = state.own, let identity = AgentIdentity(own.certificate) else {
+        throw CertificateProblem.unusable("the authority has not taken this node in yet: \(state.problem)")
+      }
+      return IssuerFacts(
+        application: identity.application, node: identity.node, root: root, intermediate: own.intermediate)
+    }
+  }
+
+  func refused(_ what: String, _ problem: CertificateProblem) {
+    logger.notice("refused", metadata: ["what": "\(what)", "why": "\(problem)"])
+  }
+
+  // MARK: - Its own certificate
+
+  func run(ready: @escaping @Sendable () async -> Void) async {
+    var failures = 0
+    var isReady = false
+    while !Task.isCancelled {
+      do {
+        try await keepOwn()
+        failures = 0
+        if !isReady {
+          isReady = true
+          await ready()
+        }
+      } catch {
+        failures += 1
+        state.withLock { $0.problem = "\(error)" }
+        logger.warning("the authority gives this node no certificate", metadata: ["error": "\(error)"])
+      }
+      let now = Date()
+      let own = state.withLock { $0.own?.certificate }
+      var plan = RenewalPlan(
+        issued: own?.notValidBefore ?? now, ends: own?.notValidAfter ?? now + CertificateAuthority.usualLife,
+        jitter: jitter)
+      plan.failures = failures
+      let pause = failures > 0 ? plan.pause : max(1, plan.due.timeIntervalSince(now))
+      try? await Task.sleep(for: .seconds(pause))
+    }
+  }
+
+  /// Sees to it that there is a certificate with half of its life before it.
+  private func keepOwn() async throws {
+    if state.withLock({ $0.own == nil }) {
+      let restored = try await Blocking.run { [instance] in try OwnCredential.restore(instance) }
+      state.withLock { $0.own = restored }
+    }
+    let data = try? await settings.bootstrap.read()
+    try await findAuthority(data)
+    guard let own = state.withLock({ $0.own }), own.certificate.notValidAfter > Date() else {
+      return try await begin(data)
+    }
+    let plan = RenewalPlan(
+      issued: own.certificate.notValidBefore, ends: own.certificate.notValidAfter, jitter: jitter)
+    if plan.due <= Date() { try await take("/renew", own, bearer: nil) }
+  }
+
+  /// With the token, once.
+  private func begin(_ data: BootstrapData?) async throws {
+    // What is wrong with the source is told only when it is needed.
+    let data = if let data { data } else { try await settings.bootstrap.read() }
+    guard let token = data.token else {
+      throw CertificateProblem.unusable("there is no token to begin with where certificates.yaml says")
+    }
+    try await take("/sign", nil, bearer: token.text)
+    logger.info("taken in by the authority", metadata: ["url": "\(name)"])
+  }
+
+  private func take(_ path: String, _ own: OwnCredential?, bearer: String?) async throws {
+    let key = try AgentKey(.p256)
+    let body = Signing(csr: try Self.csr(key), life: CertificateAuthority.usualLife)
+    let (certificate, intermediate) = try await signed(path, body, own, bearer: bearer)
+    guard certificate.publicKey == key.publicKey else {
+      throw CertificateProblem.unusable("the authority has certified another key")
+    }
+    let next = OwnCredential(key: key, certificate: certificate, intermediate: intermediate)
+    state.withLock { $0.own = next }
+    try await Blocking.run { [instance] in try next.keep(instance) }
+  }
+
+  /// The authority's URL and root: as configured, or as the bootstrap data says. The root is known by its hash alone, so that it can be fetched
+  /// from whoever answers there.
+  private func findAuthority(_ data: BootstrapData?) async throws {
+    if state.withLock({ $0.root != nil && $0.url != nil }) { return }
+    guard let url = settings.url ?? data?.authority, url.hasPrefix("https://") else {
+      throw CertificateProblem.unusable("neither certificates.yaml nor the bootstrap data has the authority's https URL")
+    }
+    guard let pin = settings.root ?? data?.root, pin.hasPrefix("sha256:") else {
+      throw CertificateProblem.unusable(
+        "neither certificates.yaml nor the bootstrap data has the root's hash, sha256: and 64 hexadecimal digits")
+    }
+    var probe = HTTPProbe(url: "\(url)/root.pem")
+    // Nothing is believed but what has the hash.
+    probe.insecure = true
+    let answer = try await requester.send(probe, body: [], timeout: Self.timeout)
+    guard answer.status == 200,
+      let root = try? Certificate(pemEncoded: String(decoding: answer.body, as: UTF8.self))
+    else { throw CertificateProblem.unusable("\(url)/root.pem is no certificate") }
+    var coder = DER.Serializer()
+    try coder.serialize(root)
+    let hash = SHA256.hash(data: coder.serializedBytes).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    guard "sha256:\(hash)" == pin.lowercased() else {
+      throw CertificateProblem.unusable("what \(url) has for a root has the hash sha256:\(hash), not \(pin.prefix(80))")
+    }
+    state.withLock { state in
+      state.root = root
+      state.url = url
+    }
+  }
+
+  // MARK: - Others' certificates
+
+  func issue(
+    _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
+    event: String
+  ) async throws -> Certificate {
+    let body = ChildRequest(
+      csr: try Self.csr(key), agent: identity.agent, subsystem: identity.subsystem, endpoints: identity.endpoints,
+      names: names, capabilities: capabilities, life: life, event: event)
+    let (certificate, _) = try await signed("/issue", body, try own(), bearer: nil)
+    guard certificate.publicKey == key.publicKey, AgentIdentity(certificate)?.agent == identity.agent else {
+      throw CertificateProblem.unusable("the authority has certified something else")
+    }
+    return certificate
+  }
+
+  func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) async throws {
+    _ = try await call("/revoke", Revocation(agent: agent, sparing: serial, reason: reason.name), try own(), bearer: nil)
+  }
+
+  private func own() throws -> OwnCredential {
+    try state.withLock { state in
+      guard let own = state.own else {
+        throw CertificateProblem.unusable("the authority has not taken this node in yet: \(state.problem)")
+      }
+      return own
+    }
+  }
+
+  private static func csr(_ key: AgentKey) throws -> String {
+    try key.withPrivateKey { key in
+      let request = try CertificateSigningRequest(
+        version: .v1, subject: try DistinguishedName { CommonName("nodeagent") }, privateKey: key, attributes: .init())
+      return try request.serializeAsPEM().pemString
+    }
+  }
+
+  // MARK: - The wire
+
+  private func signed(
+    _ path: String, _ body: some Encodable, _ own: OwnCredential?, bearer: String?
+  ) async throws -> (Certificate, intermediate: Certificate) {
+    let signed = try JSONText.decode(Signed.self, try await call(path, body, own, bearer: bearer))
+    guard let chain = signed.chain.first else { throw CertificateProblem.unusable("the authority has sent no chain") }
+    let (certificate, intermediate) = (
+      try Certificate(pemEncoded: signed.certificate), try Certificate(pemEncoded: chain)
+    )
+    guard intermediate.publicKey.isValidSignature(certificate.signature, for: certificate),
+      let root = state.withLock({ $0.root }), root.publicKey.isValidSignature(intermediate.signature, for: intermediate)
+    else { throw CertificateProblem.unusable("the authority has sent a certificate that does not lead to its root") }
+    return (certificate, intermediate)
+  }
+
+  private func call(
+    _ path: String, _ body: some Encodable, _ own: OwnCredential?, bearer: String?
+  ) async throws -> [UInt8] {
+    let (url, root) = state.withLock { ($0.url, $0.root) }
+    guard let url, let root else { throw CertificateProblem.unusable("the authority is not known yet") }
+    var probe = HTTPProbe(url: url + path)
+    probe.method = "POST"
+    probe.headers = ["Content-Type": "application/json"]
+    if let bearer { probe.headers["Authorization"] = "Bearer \(bearer)" }
+    let answer: HTTPAnswer
+    do {
+      answer = try await requester.send(
+        probe, body: Array(try JSONText.encode(body).utf8), timeout: Self.timeout,
+        context: try OwnCredential.context(root: root, own))
+    } catch {
+      throw CertificateProblem.unusable("\(url) does not answer: \(error)")
+    }
+    guard answer.status == 200 else {
+      let detail = (try? JSONText.decode(Problem.self, answer.body))?.detail ?? "status \(answer.status)"
+      throw Self.refusals.contains(answer.status)
+        ? CertificateProblem.refused("\(url) refuses: \(detail)") : .unusable("\(url) has failed: \(detail)")
+    }
+    return answer.body
+  }
+}
