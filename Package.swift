@@ -113,11 +113,24 @@ let package = Package(
         .product(name: "SwiftASN1", package: "swift-asn1"),
         .product(name: "X509", package: "swift-certificates"),
       ]),
+    .target(
+      name: "RemoteAccess",
+      dependencies: [
+        "AgentAPI", "CertificateProfile", "JSONRPC", "LinuxKernel",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "X509", package: "swift-certificates"),
+      ]),
     .target(name: "ComponentHarness", dependencies: ["LaunchPlan", "LinuxKernel", "CLinux"]),
     .executableTarget(
       name: "nodeagent",
       dependencies: [
         "AgentAPI", "CertManager", "CertificateProfile", "Configuration", "JSONRPC", "NodeController", "NodeMonitor",
+        "RemoteAccess",
         "ContainerController",
         "LinuxKernel", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -60,6 +60,7 @@ public struct Instance: Sendable, Hashable {
   public var sinks: String { "\(configuration)/sinks.yaml" }
   public var metrics: String { "\(configuration)/metrics.yaml" }
   public var firewall: String { "\(configuration)/firewall.yaml" }
+  public var certificates: String { "\(configuration)/certificates.yaml" }
   public var network: String { "\(configuration)/network.yaml" }
   public var subsystemUnits: String { "\(configuration)/subsystems.d" }
 

@@ -31,6 +31,9 @@ public final class RPCClient {
     }
   }
 
+  /// Talks over a connection that was made already.
+  public init(connected socket: SharedDescriptor) { self.socket = socket }
+
   /// Calls a method and waits for its answer; `deadline` in milliseconds.
   public func call<Params, Result>(_ method: Method<Params, Result>, _ params: Params, deadline: Int64? = nil) throws
     -> Result

@@ -14,7 +14,7 @@ final class RPCConnection: ChannelInboundHandler {
   typealias OutboundOut = ByteBuffer
 
   private let server: RPCServer
-  private let peer: Peer
+  private var peer: Peer
   private var context: ChannelHandlerContext?
   private var unfinished = ByteBuffer()
   private var scanned = 0
@@ -197,6 +197,7 @@ final class RPCConnection: ChannelInboundHandler {
     switch request.method {
     case RPCRouter.subscribe.name: return answer(request, Result { try subscribe(request) })
     case RPCRouter.unsubscribe.name: return answer(request, Result { try unsubscribe(request) })
+    case RPCRouter.assume.name: return answer(request, Result { try assume(request) })
     default: break
     }
     guard let context else { return }
@@ -315,6 +316,21 @@ final class RPCConnection: ChannelInboundHandler {
         await body(FramedSocket(copy))
       }
     }
+  }
+
+  // MARK: - Others' connections
+
+  /// Once, and before anything else: nothing that was asked for with other roles is under way then.
+  private func assume(_ request: RequestEnvelope) throws -> [UInt8] {
+    let entry = try server.find(request.method, peer: peer)
+    try RPCRouter.check(request.params, entry)
+    let remote = try JSONCoding.decode(RemotePeer.self, from: request.params)
+    guard peer.remote == nil, tasks.isEmpty, subscriptions.isEmpty, nextTask == 0, !remote.usableRoles.isEmpty else {
+      throw RPCError(.permissionDenied, "\(remote.agent.prefix(64)) has no role for callers from other machines")
+    }
+    peer.remote = remote
+    peer.roles = remote.usableRoles
+    return Array("{}".utf8)
   }
 
   // MARK: - Subscriptions

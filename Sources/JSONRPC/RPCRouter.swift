@@ -140,8 +140,13 @@ public struct RPCRouter: Sendable {
   public static let unsubscribe = Method<Subscription, Empty>(
     "unsubscribe", role: .observer, "Ends a subscription of this connection.", errors: [.notFound])
 
+  public static let assume = Method<RemotePeer, Empty>(
+    "peer.assume", role: .gateway,
+    "The gateway's first request on a connection: from then on it is that of a caller on another machine, with the roles of his certificate.",
+    errors: [.permissionDenied])
+
   /// The methods of every server.
-  public static let builtIn = [discover.description, subscribe.description, unsubscribe.description]
+  public static let builtIn = [discover.description, subscribe.description, unsubscribe.description, assume.description]
 
   public var descriptions: [MethodDescription] { entries.values.map(\.description) }
 

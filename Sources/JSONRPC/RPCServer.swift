@@ -125,11 +125,11 @@ public final class RPCServer: Sendable {
       logger.notice(
         "permission denied",
         metadata: [
-          "method": "\(method)", "role": "\(role)", "uid": "\(peer.credentials.uid)", "pid": "\(peer.credentials.pid)",
+          "method": "\(method)", "role": "\(role)", "peer": "\(peer.name)", "pid": "\(peer.credentials.pid)",
         ])
       throw RPCError(
         .permissionDenied,
-        "\(method) needs the role \(role), which uid \(peer.credentials.uid) does not have",
+        "\(method) needs the role \(role), which \(peer.name) does not have",
         data: ["role": .string(role), "method": .string(method)])
     }
     return entry

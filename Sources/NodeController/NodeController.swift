@@ -33,6 +33,7 @@ public final class NodeController: Sendable {
   let monitor: MonitorIdentity
   private let monitorSpec: SubsystemSpec
   private let certificateSpec: SubsystemSpec
+  private let gatewaySpec: SubsystemSpec?
   let watcher: DescriptorWatcher
   private let systemd: SystemdWatch?
   private let manager: ServiceManager
@@ -138,8 +139,21 @@ public final class NodeController: Sendable {
     let monitorSpec = MonitorSpec.make(
       instance, monitor, metrics, gateway: network.pool.gateway, group: identity.gid)
     self.monitorSpec = monitorSpec
+    var certificateConfiguration = CertificateConfiguration()
+    do {
+      certificateConfiguration = try CertificateConfiguration.read(instance.certificates)
+    } catch {
+      // The node has to come up.
+      logger.error("certificates.yaml cannot be used", metadata: ["problem": "\(error)"])
+      events.add(
+        kind: "certificate", name: "certificates.yaml", event: "configuration refused", severity: .error,
+        cause: "\(error)", correlation: nil)
+    }
     let certificateSpec = CertificateManagerSpec.make(
-      instance, certificates, number: number, controller: identity)
+      instance, certificates, number: number, controller: identity, certificateConfiguration)
+    let gatewaySpec = certificateConfiguration.remote.isEmpty
+      ? nil : GatewaySpec.make(instance, group: identity.gid, listen: certificateConfiguration.remote)
+    self.gatewaySpec = gatewaySpec
     self.certificateSpec = certificateSpec
     if let containerUnit {
       containers = UnitSubsystem(
@@ -151,8 +165,8 @@ public final class NodeController: Sendable {
       units: SubsystemUnits(directory: instance.subsystemUnits),
       fixed: [
         containers, Subsystem(certificateSpec, services: services), Subsystem(monitorSpec, services: services),
-      ],
-      specs: [spec, certificateSpec, monitorSpec], events: events, logger: logger,
+      ] + (gatewaySpec.map { [Subsystem($0, services: services)] } ?? []),
+      specs: [spec, certificateSpec, monitorSpec] + (gatewaySpec.map { [$0] } ?? []), events: events, logger: logger,
       make: { spec in
         guard let unit = spec.unit else { return Subsystem(spec, services: services) }
         return UnitSubsystem(
@@ -204,7 +218,8 @@ public final class NodeController: Sendable {
     addHealthMethods(to: &router)
     addFirewallMethods(to: &router)
     addNetworkMethods(to: &router)
-    let policy = RolePolicy(operatorGIDs: [identity.gid], containerControllerUID: identity.uid)
+    let policy = RolePolicy(operatorGIDs: [identity.gid], containerControllerUID: identity.uid,
+      gatewayUID: GatewayIdentity(instance: instance).uid)
     let server = try RPCServer(router: router, policy: policy, logger: logger)
     let listening = try given ?? AgentSocket.listen(instance.nodeSocket, group: identity.gid)
     try await server.start(try listening.duplicate())
@@ -276,7 +291,7 @@ public final class NodeController: Sendable {
     await configureHealth()
     await configureWatching()
     // One that an earlier node controller has started goes on as it was started.
-    for spec in [certificateSpec, monitorSpec] {
+    for spec in [certificateSpec, monitorSpec] + (gatewaySpec.map { [$0] } ?? []) {
       do {
         try await subsystems.renew(spec)
       } catch {

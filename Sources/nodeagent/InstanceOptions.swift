@@ -5,11 +5,22 @@ import AgentAPI
 import ArgumentParser
 import Foundation
 import JSONRPC
+import LinuxKernel
+import RemoteAccess
+import Synchronization
 
 /// Which agent to talk to.
 struct InstanceOptions: ParsableArguments {
   @Option(name: .long, help: ArgumentHelp("The instance's root directory.", valueName: "dir"))
   var root: String?
+  @Option(name: .long, help: ArgumentHelp("Another node to talk to, by mutual TLS.", valueName: "host[:port]"))
+  var node: String?
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Who to be there: a file with key, certificate, intermediate and root (PEM); else this node's own identity, which is root's.",
+      valueName: "path"))
+  var credentials: String?
 
   /// `--root`, else `NODEAGENT_ROOT`, else the installed agent.
   var instance: Instance {
@@ -24,10 +35,24 @@ struct InstanceOptions: ParsableArguments {
     }
   }
 
-  func containers() throws -> RPCClient { try RPCClient(path: try instance.containerSocket) }
+  func containers() throws -> RPCClient { try remote(.container) ?? RPCClient(path: try instance.containerSocket) }
   func metrics() throws -> RPCClient { try RPCClient(path: try instance.metricsSocket) }
-  func certificates() throws -> RPCClient { try RPCClient(path: try instance.certificateSocket) }
-  func node() throws -> RPCClient { try RPCClient(path: try instance.nodeSocket) }
+  func certificates() throws -> RPCClient { try remote(.cert) ?? RPCClient(path: try instance.certificateSocket) }
+  func controller() throws -> RPCClient { try remote(.node) ?? RPCClient(path: try instance.nodeSocket) }
+
+  /// `nil` where this node is meant.
+  private func remote(_ target: RemoteTarget) throws -> RPCClient? {
+    guard let node = node ?? ProcessInfo.processInfo.environment["NODEAGENT_NODE"], !node.isEmpty else { return nil }
+    let file = credentials ?? ProcessInfo.processInfo.environment["NODEAGENT_CREDENTIALS"]
+    let identity =
+      try file.map(TLSIdentity.file) ?? TLSIdentity.managed(try instance, subsystem: "node-controller")
+    let result = Mutex<SharedDescriptor?>(nil)
+    try runBlocking {
+      let socket = try await RemoteConnection.open(node, target, as: identity)
+      result.withLock { $0 = socket }
+    }
+    return result.withLock { $0 }.map { RPCClient(connected: $0) }
+  }
 }
 
 /// `--json`.

@@ -51,6 +51,10 @@ final class TestIssuer: CertificateIssuer {
     try await embedded.revoke(agent: agent, sparing: serial, reason)
   }
 
+  func state(of serial: Certificate.SerialNumber) async throws -> CertificateAuthority.CertificateState {
+    try await embedded.state(of: serial)
+  }
+
   func refused(_ what: String, _ problem: CertificateProblem) { embedded.refused(what, problem) }
 }
 

@@ -137,6 +137,19 @@ public enum CertMethods {
     ]
   }
 
+  public struct Check: Codable, Sendable, Hashable {
+    /// Hexadecimal.
+    public var serial: String
+    public init(serial: String) { self.serial = serial }
+  }
+
+  /// Whether a certificate of the authority is still good.
+  public struct Checked: Codable, Sendable, Hashable {
+    public enum State: String, Sendable, Hashable, SchemaEnumeration { case good, revoked, unknown }
+    public var state: State
+    public init(state: State) { self.state = state }
+  }
+
   public struct Query: Codable, Sendable, Hashable {
     public var names: [String]?
     public init(names: [String]? = nil) { self.names = names }
@@ -203,6 +216,10 @@ public enum CertMethods {
     "cert.revoke", role: .observer,
     "Ends an identity of the caller's own or of a child's: its certificates are revoked, its token is void.",
     errors: [.permissionDenied, .notFound, .invalidParams])
+  public static let check = Method<Check, Checked>(
+    "cert.check", role: .observer,
+    "Whether a certificate that the authority has issued is still good, by its ledger or by its list of revoked ones.",
+    errors: [.invalidParams, .unavailable])
   public static let list = Method<Query, [IdentityView]>("cert.list", role: .observer, "The identities on this node.")
   public static let status = Method<Empty, Status>(
     "cert.status", role: .observer, "Who signs here, and what limits hold.")

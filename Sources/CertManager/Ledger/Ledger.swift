@@ -315,6 +315,13 @@ public final class Ledger: Sendable {
     serial.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 
+  /// `nil` where it is no number in hexadecimal of a serial number's size (RFC 5280 §4.1.2.2).
+  static func serial(_ text: String) -> Certificate.SerialNumber? {
+    guard (2...40).contains(text.utf8.count), text.utf8.count % 2 == 0, text.allSatisfy({ $0.isASCII && $0.isHexDigit })
+    else { return nil }
+    return Certificate.SerialNumber(bytes: bytes(text))
+  }
+
   private static func bytes(_ text: String) -> [UInt8] {
     let digits = text.compactMap(\.hexDigitValue)
     return stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }

@@ -28,6 +28,9 @@ protocol CertificateIssuer: Sendable {
   /// - Parameter serial: hexadecimal; `nil`: all.
   func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) async throws
 
+  /// - Throws: where the authority's word on it is not to be had, or too old.
+  func state(of serial: Certificate.SerialNumber) async throws -> CertificateAuthority.CertificateState
+
   /// Writes down that something was refused here.
   func refused(_ what: String, _ problem: CertificateProblem)
 

@@ -16,7 +16,12 @@ public final class CertificateManager: Sendable {
   /// Who the agent's own daemons are.
   public struct Daemons: Sendable {
     public var containerController: UInt32
-    public init(containerController: UInt32) { self.containerController = containerController }
+    /// `nil`: there is no gateway.
+    public var gateway: UInt32?
+    public init(containerController: UInt32, gateway: UInt32?) {
+      self.containerController = containerController
+      self.gateway = gateway
+    }
   }
 
   private let instance: Instance
@@ -65,6 +70,7 @@ public final class CertificateManager: Sendable {
           try await registry.ensure(
             "container-controller", uid: daemons.containerController,
             .init(spawn: [AgentCapabilities.any], roles: ["component", "container-controller"]))
+          if let gateway = daemons.gateway { try await registry.ensure("gateway", uid: gateway, .init()) }
         } catch {
           logger.error("the node's own identities cannot be kept", metadata: ["error": "\(error)"])
         }
@@ -78,7 +84,8 @@ public final class CertificateManager: Sendable {
     var router = RPCRouter(
       title: APIDocument.certificates.title, summary: APIDocument.certificates.summary, version: AgentVersion.current)
     addMethods(to: &router)
-    let server = try RPCServer(router: router, policy: RolePolicy(operatorGIDs: [getgid()]), logger: logger)
+    let server = try RPCServer(router: router, policy: RolePolicy(
+      operatorGIDs: [], gatewayUID: GatewayIdentity(instance: instance).uid), logger: logger)
     try await server.start(try listening.duplicate())
     try manager.ready(status: "\(await registry.count) identities")
     logger.info("available", metadata: ["authority": "\(issuer.name)"])
@@ -96,26 +103,36 @@ public final class CertificateManager: Sendable {
 
   private func addMethods(to router: inout RPCRouter) {
     router.on(CertMethods.request) { [registry] context, wanted in
-      try await registry.request(wanted, by: context.peer.credentials.uid)
+      try await registry.request(wanted, by: Self.user(context.peer))
     }
     router.on(CertMethods.token) { [registry] context, params in
-      try await registry.token(params.agent, by: context.peer.credentials.uid)
+      try await registry.token(params.agent, by: Self.user(context.peer))
     }
     router.on(CertMethods.redeem) { [registry] context, params in
-      try await registry.redeemForSigner(params.token, uid: context.peer.credentials.uid)
+      try await registry.redeemForSigner(params.token, uid: Self.user(context.peer))
     }
     router.on(CertMethods.chain) { [registry] context, params in
-      try await registry.chain(params.agent, by: context.peer.credentials.uid)
+      try await registry.chain(params.agent, by: Self.user(context.peer))
     }
     router.on(CertMethods.sign) { [registry] context, params in
-      try await registry.sign(params, by: context.peer.credentials.uid)
+      try await registry.sign(params, by: Self.user(context.peer))
     }
     router.on(CertMethods.renew) { [registry] context, params in
-      try await registry.renew(params.agent, by: context.peer.credentials.uid)
+      try await registry.renew(params.agent, by: Self.administrator(context.peer))
     }
     router.on(CertMethods.revoke) { [registry] context, params in
-      try await registry.revoke(params, by: context.peer.credentials.uid)
+      try await registry.revoke(params, by: Self.administrator(context.peer))
       return Empty()
+    }
+    router.on(CertMethods.check) { [issuer] _, params in
+      guard let serial = Ledger.serial(params.serial) else {
+        throw RPCError(.invalidParams, "params.serial is a number in hexadecimal")
+      }
+      switch try await issuer.state(of: serial) {
+      case .good: return .init(state: .good)
+      case .revoked: return .init(state: .revoked)
+      case .unknown: return .init(state: .unknown)
+      }
     }
     router.on(CertMethods.list) { [registry] _, query in await registry.list(query.names) }
     router.on(CertMethods.status) { [self] _, _ in try await status() }
@@ -130,6 +147,14 @@ public final class CertificateManager: Sendable {
       let filter = try EventFilter(query)
       for await event in try events.stream(filter) where filter.accepts(event) { sink.offer(event) }
     }
+  }
+
+  /// Who is at the other end of a connection; nobody of this machine where that is another.
+  private static func user(_ peer: Peer) -> UInt32 { peer.remote == nil ? peer.credentials.uid : .max }
+
+  /// The same, with an administrator from elsewhere as good as root.
+  private static func administrator(_ peer: Peer) -> UInt32 {
+    peer.remote != nil && peer.has(.admin) ? 0 : user(peer)
   }
 
   private func status() async throws -> CertMethods.Status {

@@ -52,6 +52,10 @@ struct EmbeddedIssuer: CertificateIssuer {
     try await Blocking.run { [store] in try store.ledger.revoke(agent: agent, sparing: serial, reason) }
   }
 
+  func state(of serial: Certificate.SerialNumber) async throws -> CertificateAuthority.CertificateState {
+    try await Blocking.run { [store] in try store.ledger.state(of: serial) }
+  }
+
   func refused(_ what: String, _ problem: CertificateProblem) {
     do {
       try store.ledger.refuse(what, problem)

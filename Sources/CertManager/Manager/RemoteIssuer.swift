@@ -21,6 +21,7 @@ final class RemoteIssuer: CertificateIssuer {
     var root: Certificate?
     var own: OwnCredential?
     var problem = "it was not asked yet"
+    var list: (list: VerifiedList, fetched: Date)?
   }
 
   private struct Signed: Decodable {
@@ -48,6 +49,7 @@ final class RemoteIssuer: CertificateIssuer {
   private let state = Mutex(State())
   private let jitter = Double.random(in: 0...1)
 
+  private static let listAge: TimeInterval = 60
   private static let timeout: Int64 = 10_000
   /// Tells what is refused, which trying again does not change.
   private static let refusals = [400, 401, 403, 404]
@@ -191,6 +193,33 @@ final class RemoteIssuer: CertificateIssuer {
 
   func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) async throws {
     _ = try await call("/revoke", Revocation(agent: agent, sparing: serial, reason: reason.name), try own(), bearer: nil)
+  }
+
+  func state(of serial: Certificate.SerialNumber) async throws -> CertificateAuthority.CertificateState {
+    let list = try await currentList()
+    return list.contains(serial) ? .revoked(Date(), .unspecified) : .good
+  }
+
+  /// The authority's list; one that is known is good enough for a minute, and where the authority is away until its own end.
+  private func currentList(now: Date = Date()) async throws -> VerifiedList {
+    let (known, url) = state.withLock { ($0.list, $0.url) }
+    if let known, now.timeIntervalSince(known.fetched) < Self.listAge { return known.list }
+    do {
+      guard let url else { throw CertificateProblem.unusable("the authority is not known yet") }
+      let facts = try authority()
+      let answer = try await requester.send(
+        HTTPProbe(url: "\(url)/crl"), body: [], timeout: Self.timeout,
+        context: try OwnCredential.context(root: facts.root, nil))
+      guard answer.status == 200 else { throw CertificateProblem.unusable("\(url)/crl has the status \(answer.status)") }
+      let list = try VerifiedList(answer.body, issuer: facts.intermediate)
+      state.withLock { $0.list = (list, now) }
+      return list
+    } catch {
+      guard let known, known.list.nextUpdate > now else {
+        throw CertificateProblem.unusable("the list of revoked certificates is not to be had: \(error)")
+      }
+      return known.list
+    }
   }
 
   private func own() throws -> OwnCredential {

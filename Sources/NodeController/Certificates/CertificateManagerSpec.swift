@@ -8,8 +8,10 @@ enum CertificateManagerSpec {
   static let name = "cert-manager"
 
   /// - Parameter controller: who the container controller is, and the group of those who may ask.
+  /// - Parameter configuration: as the administrator wants it.
   static func make(
-    _ instance: Instance, _ identity: CertificateManagerIdentity, number: InstanceNumber, controller: ControllerIdentity
+    _ instance: Instance, _ identity: CertificateManagerIdentity, number: InstanceNumber, controller: ControllerIdentity,
+    _ configuration: CertificateConfiguration
   ) -> SubsystemSpec {
     var spec = SubsystemSpec(name: name)
     spec.about = "gives agents their identities"
@@ -17,6 +19,15 @@ enum CertificateManagerSpec {
       Executables.own, "cert-manager", "--root", instance.root, "--number", "\(number.value)", "--controller-uid",
       "\(controller.uid)",
     ]
+    if !configuration.remote.isEmpty {
+      spec.command += ["--gateway-uid", "\(GatewayIdentity(instance: instance).uid)"]
+    }
+    for (option, value) in [
+      ("--authority", configuration.authority), ("--authority-root", configuration.root),
+      ("--bootstrap", configuration.bootstrap),
+    ] {
+      if let value { spec.command += [option, value] }
+    }
     spec.user = "\(identity.uid)"
     spec.group = "\(identity.gid)"
     spec.readiness = .notify

@@ -13,7 +13,7 @@ struct Alerts: ParsableCommand {
 
   func run() throws {
     try reporting {
-      let rules = try options.node().call(AlertMethods.list)
+      let rules = try options.controller().call(AlertMethods.list)
       if output.json { try output.print(rules) } else { Self.show(rules) }
       if rules.contains(where: { $0.alerts.contains { $0.state == .firing } }) { throw ExitCode(5) }
     }

@@ -14,7 +14,7 @@ struct Down: ParsableCommand {
   func run() throws {
     try reporting {
       let instance = try options.instance
-      let client = try options.node()
+      let client = try options.controller()
       let pid = try client.call(NodeMethods.info).pid
       let process = try Pidfd(opening: pid)
       _ = try client.call(NodeMethods.shutdown, .init(keepContainers: keepContainers))

@@ -21,7 +21,7 @@ struct FirewallCommand: ParsableCommand {
 
     func run() throws {
       try reporting {
-        let listing = try options.node().call(FirewallMethods.list)
+        let listing = try options.controller().call(FirewallMethods.list)
         if output.json { return try output.print(listing) }
         var table = Table("NAME", "PORTS", "SCOPE", "FROM", "TARGET", "LIMITS")
         for view in listing.endpoints {
@@ -83,7 +83,7 @@ struct FirewallCommand: ParsableCommand {
 
     func run() throws {
       try reporting {
-        let plan = try options.node().call(FirewallMethods.apply, ChangeOptions.parse([]).change(dryRun: true))
+        let plan = try options.controller().call(FirewallMethods.apply, ChangeOptions.parse([]).change(dryRun: true))
         if output.json { try output.print(plan) } else { FirewallCommand.show(plan) }
         if !plan.changes.isEmpty { throw ExitCode(5) }
       }
@@ -97,7 +97,7 @@ struct FirewallCommand: ParsableCommand {
 
     func run() throws {
       try reporting {
-        FirewallCommand.show(try options.node().call(FirewallMethods.apply, try change.change()))
+        FirewallCommand.show(try options.controller().call(FirewallMethods.apply, try change.change()))
         if let pause = change.confirmWithin { FirewallCommand.tellProbation(pause) }
       }
     }
@@ -106,7 +106,7 @@ struct FirewallCommand: ParsableCommand {
   struct Confirm: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Keep what was changed on probation.")
     @OptionGroup var options: InstanceOptions
-    func run() throws { try reporting { _ = try options.node().call(FirewallMethods.confirm) } }
+    func run() throws { try reporting { _ = try options.controller().call(FirewallMethods.confirm) } }
   }
 
   struct Open: ParsableCommand {
@@ -123,7 +123,7 @@ struct FirewallCommand: ParsableCommand {
 
     func run() throws {
       try reporting {
-        let plan = try options.node().call(
+        let plan = try options.controller().call(
           FirewallMethods.open, .init(endpoint: try endpoint(), change: try change.change()))
         FirewallCommand.show(plan)
         if let pause = change.confirmWithin { FirewallCommand.tellProbation(pause) }
@@ -163,7 +163,7 @@ struct FirewallCommand: ParsableCommand {
     func run() throws {
       try reporting {
         FirewallCommand.show(
-          try options.node().call(FirewallMethods.close, .init(name: name, change: try change.change())))
+          try options.controller().call(FirewallMethods.close, .init(name: name, change: try change.change())))
         if let pause = change.confirmWithin { FirewallCommand.tellProbation(pause) }
       }
     }

@@ -16,7 +16,7 @@ enum HealthOwners {
     let ofContainers = owners.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : $0 }
     var views: [HealthView] = []
     if owners.isEmpty || !ofNode.isEmpty {
-      views = try options.node().call(HealthMethods.list, .init(owners: owners.isEmpty ? nil : ofNode))
+      views = try options.controller().call(HealthMethods.list, .init(owners: owners.isEmpty ? nil : ofNode))
     }
     do {
       views += try options.containers().call(
@@ -35,7 +35,7 @@ enum HealthOwners {
       return
     }
     do {
-      _ = try options.node().call(HealthMethods.maintenance, .init(owners: [owner], on: on))
+      _ = try options.controller().call(HealthMethods.maintenance, .init(owners: [owner], on: on))
     } catch let error as RPCError where error.code == .notFound {
       do {
         _ = try options.containers().call(HealthMethods.maintenance, .init(owners: [owner], on: on))

@@ -69,7 +69,7 @@ struct Logs: ParsableCommand {
         try show.print(from: try options.containers())
       } catch let error as RPCError where error.code == .notFound || error.code == .unavailable {
         do {
-          try show.print(from: try options.node())
+          try show.print(from: try options.controller())
         } catch let second as RPCError where second.code == .notFound {
           throw error
         }

@@ -71,7 +71,7 @@ struct Stats: ParsableCommand {
   private static func bytes(_ count: UInt64?) -> String { count.map { Format.bytes($0) } ?? "-" }
 
   private func showEndpoints() throws {
-    let client = try options.node()
+    let client = try options.controller()
     repeat {
       let all = try client.call(NetworkMethods.status).containers.filter { names.isEmpty || names.contains($0.name) }
       if output.json {
@@ -120,7 +120,7 @@ struct Events: ParsableCommand {
 
   func run() throws {
     try reporting {
-      let client = try options.node()
+      let client = try options.controller()
       let query = EventMethods.Query(
         names: names.isEmpty ? nil : names, kinds: kind.isEmpty ? nil : kind, since: since,
         severity: severity.flatMap(AgentEvent.Severity.init(rawValue:)), last: last ?? (since == nil ? 100 : nil))
@@ -160,7 +160,7 @@ struct DoctorCommand: ParsableCommand {
 
   func run() throws {
     try reporting {
-      let client = try options.node()
+      let client = try options.controller()
       let findings = try client.call(NodeMethods.doctor)
       let info = try client.call(NodeMethods.info)
       let all =
@@ -211,7 +211,7 @@ struct RPC: ParsableCommand {
       } catch {
         throw ValidationError("the parameters are not JSON")
       }
-      let client = try node ? options.node() : options.containers()
+      let client = try node ? options.controller() : options.containers()
       print(try JSONCoding.encodePretty(try client.call(method, params: value, deadline: deadline)))
     }
   }

@@ -20,7 +20,7 @@ struct NetworkCommand: ParsableCommand {
 
     func run() throws {
       try reporting {
-        let status = try options.node().call(NetworkMethods.status)
+        let status = try options.controller().call(NetworkMethods.status)
         if output.json { return try output.print(status) }
         NetworkCommand.show(status)
       }
@@ -36,7 +36,7 @@ struct NetworkCommand: ParsableCommand {
 
     func run() throws {
       try reporting {
-        let status = try options.node().call(NetworkMethods.status)
+        let status = try options.controller().call(NetworkMethods.status)
         let known = Dictionary(status.containers.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         let wanted = try (containers.isEmpty ? status.containers.map(\.name) : containers).map { name in
           guard let container = known[name] else {
@@ -79,7 +79,7 @@ struct NetworkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Take up the peers of network.yaml.")
     @OptionGroup var options: InstanceOptions
 
-    func run() throws { try reporting { NetworkCommand.show(try options.node().call(NetworkMethods.apply)) } }
+    func run() throws { try reporting { NetworkCommand.show(try options.controller().call(NetworkMethods.apply)) } }
   }
 
   struct Peer: ParsableCommand {
@@ -101,7 +101,7 @@ struct NetworkCommand: ParsableCommand {
         try reporting {
           let peer = NetworkPeer(
             name: name, address: address, address6: address6, pool: pool, pool6: pool6, via: via)
-          _ = try options.node().call(NetworkMethods.addPeer, peer)
+          _ = try options.controller().call(NetworkMethods.addPeer, peer)
         }
       }
     }
@@ -112,7 +112,7 @@ struct NetworkCommand: ParsableCommand {
       @Argument(help: "The peer.") var name: String
 
       func run() throws {
-        try reporting { _ = try options.node().call(NetworkMethods.removePeer, .init(name: name)) }
+        try reporting { _ = try options.controller().call(NetworkMethods.removePeer, .init(name: name)) }
       }
     }
   }

@@ -18,7 +18,7 @@ struct NodeCommand: ParsableCommand {
 
     func run() throws {
       try reporting {
-        let status = try options.node().call(NodeMethods.status)
+        let status = try options.controller().call(NodeMethods.status)
         if output.json { try output.print(status) } else { show(status) }
         if status.state != .available { throw ExitCode(5) }
       }
@@ -59,7 +59,7 @@ struct NodeCommand: ParsableCommand {
 
     func run() throws {
       try reporting {
-        _ = try options.node().call(NodeMethods.markUnavailable, .init(reason: reason))
+        _ = try options.controller().call(NodeMethods.markUnavailable, .init(reason: reason))
         guard stop else { return }
         let client = try options.containers()
         var failed: (any Error)?
@@ -83,7 +83,7 @@ struct NodeCommand: ParsableCommand {
     @OptionGroup var options: InstanceOptions
 
     func run() throws {
-      try reporting { _ = try options.node().call(NodeMethods.markAvailable) }
+      try reporting { _ = try options.controller().call(NodeMethods.markAvailable) }
     }
   }
 }

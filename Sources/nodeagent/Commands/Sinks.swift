@@ -13,7 +13,7 @@ struct Sinks: ParsableCommand {
 
   func run() throws {
     try reporting {
-      let sinks = try options.node().call(EventSinkMethods.list)
+      let sinks = try options.controller().call(EventSinkMethods.list)
       if output.json { try output.print(sinks) } else { Self.show(sinks) }
       if sinks.contains(where: { $0.state == "failing" }) { throw ExitCode(5) }
     }

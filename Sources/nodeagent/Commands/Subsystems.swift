@@ -20,7 +20,7 @@ struct SubsystemCommand: ParsableCommand {
 
     func run() throws {
       try reporting {
-        let views = try options.node().call(SubsystemMethods.list, .init())
+        let views = try options.controller().call(SubsystemMethods.list, .init())
         if output.json { return try output.print(views) }
         var table = Table("NAME", "STATE", "START", "PID", "MEMORY", "RESTARTS", "SINCE", "")
         for view in views {
@@ -45,7 +45,7 @@ struct SubsystemCommand: ParsableCommand {
 
     func run() throws {
       try reporting {
-        let client = try options.node()
+        let client = try options.controller()
         let all = try names.map { try client.call(SubsystemMethods.inspect, .init(name: $0)) }
         if output.json {
           try output.print(all)
@@ -94,7 +94,7 @@ struct SubsystemCommand: ParsableCommand {
 
     func run() throws {
       try reporting {
-        let client = try options.node()
+        let client = try options.controller()
         if names.isEmpty {
           try SubsystemText.carryOut(json: output.json, dryRun: dryRun) {
             try client.call(SubsystemMethods.apply, .init(dryRun: $0))
@@ -113,7 +113,7 @@ struct SubsystemCommand: ParsableCommand {
     @OptionGroup var options: InstanceOptions
     @OptionGroup var show: LogOptions
 
-    func run() throws { try reporting { try show.print(from: try options.node()) } }
+    func run() throws { try reporting { try show.print(from: try options.controller()) } }
   }
 }
 
@@ -125,7 +125,7 @@ struct ChangeOptions: ParsableArguments {
 
   func run(_ options: InstanceOptions, _ method: Method<SubsystemMethods.Change, SubsystemPlan>) throws {
     try reporting {
-      let client = try options.node()
+      let client = try options.controller()
       try SubsystemText.carryOut(json: output.json, dryRun: dryRun) {
         try client.call(method, .init(names: names, dryRun: $0))
       }

@@ -13,6 +13,7 @@ struct CertificateManagerDaemon: ParsableCommand {
   @OptionGroup var options: InstanceOptions
   @Option(help: ArgumentHelp("The instance's number.", visibility: .hidden)) var number: Int
   @Option(help: ArgumentHelp("Who the container controller is.", visibility: .hidden)) var controllerUID: UInt32
+  @Option(help: ArgumentHelp("Who the gateway is, where there is one.", visibility: .hidden)) var gatewayUID: UInt32?
   @Option(help: ArgumentHelp("An authority elsewhere.", visibility: .hidden)) var authority: String?
   @Option(help: ArgumentHelp("The hash of its root.", visibility: .hidden)) var authorityRoot: String?
   @Option(help: ArgumentHelp("Where the first token comes from; with it the authority is elsewhere.", visibility: .hidden))
@@ -32,7 +33,7 @@ struct CertificateManagerDaemon: ParsableCommand {
         instance: try options.instance, number: number,
         authority: source.map { AuthoritySettings(url: authority, root: authorityRoot, bootstrap: $0) }, manager: ServiceManager(),
         logger: DaemonLog.make("cert-manager"))
-      let daemons = CertificateManager.Daemons(containerController: controllerUID)
+      let daemons = CertificateManager.Daemons(containerController: controllerUID, gateway: gatewayUID)
       try runBlocking { try await manager.run(listening, daemons: daemons, until: end) }
     }
   }
