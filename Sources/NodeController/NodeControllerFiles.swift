@@ -12,6 +12,7 @@ extension NodeController {
     let sinks: [EventSinkSpec]
     let rules: [AlertRule]
     let metrics: MetricsConfiguration
+    let certificates: CertificateConfiguration
 
     init(_ instance: Instance) throws {
       do {
@@ -19,6 +20,7 @@ extension NodeController {
         sinks = try EventSinkParser.read(instance.sinks)
         rules = try AlertRuleParser.read(instance.alerts)
         metrics = try MetricsConfiguration.read(instance.metrics)
+        certificates = try CertificateConfiguration.read(instance.certificates)
       } catch {
         throw RPCError(.invalidParams, "nothing was changed: \((error as? RPCError)?.message ?? "\(error)")")
       }
@@ -43,6 +45,7 @@ extension NodeController {
       note(monitorSpec.name, "metrics.yaml has changed; it is started again")
       if !dryRun { try await subsystems.renew(monitorSpec) }
     }
+    try await applyCertificates(files.certificates, dryRun: dryRun) { note($0, $1) }
     if await alerts.rules != files.rules {
       note("alerts", "the rules have changed")
       if !dryRun { await alerts.configure(files.rules) }
@@ -53,6 +56,29 @@ extension NodeController {
     }
     if !dryRun { await configureChecks(files.checks) }
     return plan
+  }
+
+  private func applyCertificates(
+    _ wanted: CertificateConfiguration, dryRun: Bool, note: (String, String) -> Void
+  ) async throws {
+    let manager = CertificateManagerSpec.make(
+      instance, CertificateManagerIdentity(instance: instance), number: number, controller: identity, wanted)
+    if await subsystems.spec(of: manager.name) != manager {
+      note(manager.name, "certificates.yaml has changed; it is started again")
+      if !dryRun { try await subsystems.renew(manager) }
+    }
+    let gateway = GatewaySpec.make(instance, group: identity.gid, listen: wanted.remote)
+    let known = await subsystems.spec(of: gateway.name)
+    if (known == nil) != wanted.remote.isEmpty {
+      note(
+        gateway.name,
+        known == nil
+          ? "certificates.yaml has remote now; the gateway comes with the next start of the node controller"
+          : "certificates.yaml has no remote any more; the gateway goes with the next start of the node controller")
+    } else if let known, known != gateway {
+      note(gateway.name, "certificates.yaml has changed; it is started again")
+      if !dryRun { try await subsystems.renew(gateway) }
+    }
   }
 
   /// Of the node and of all sub-systems; those of sub-systems that are gone end.

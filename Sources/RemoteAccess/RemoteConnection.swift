@@ -27,6 +27,7 @@ public enum RemoteConnection {
     let loop = group.next()
     let context = try identity.clientContext(target)
     let verified = loop.makePromise(of: Void.self)
+    let verifier = NIOLoopBoundBox<Verifier?>.makeEmptyBox(valueType: Verifier.self, eventLoop: loop)
     let outer: any Channel
     do {
       outer = try await ClientBootstrap(group: loop).connectTimeout(.seconds(patience))
@@ -34,9 +35,10 @@ public enum RemoteConnection {
         .channelOption(.allowRemoteHalfClosure, value: true)
         .channelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
+            let looking = Verifier(node: host, application: identity.application, promise: verified)
+            verifier.value = looking
             try channel.pipeline.syncOperations.addHandlers([
-              try NIOSSLClientHandler(context: context, serverHostname: nil),
-              Verifier(node: host, application: identity.application, promise: verified),
+              try NIOSSLClientHandler(context: context, serverHostname: nil), looking,
             ])
           }
         }
@@ -62,6 +64,12 @@ public enum RemoteConnection {
       .channelOption(.allowRemoteHalfClosure, value: true)
       .withConnectedSocket(copy.take()).get()
     try await loop.submit {
+      // What the other end had to say at once; it may be all, and the connection closed behind it.
+      for part in verifier.value?.early ?? [] { inner.write(part, promise: nil) }
+      inner.flush()
+      verifier.value?.early = []
+      verifier.value?.isJoined = true
+      guard outer.isActive else { return inner.close(promise: nil) }
       let (one, other) = GlueHandler.pair()
       try outer.pipeline.syncOperations.addHandler(one)
       try inner.pipeline.syncOperations.addHandler(other)
@@ -92,11 +100,19 @@ public enum RemoteConnection {
     private let node: String
     private let application: String
     private let promise: EventLoopPromise<Void>
+    var early: [ByteBuffer] = []
+    var isJoined = false
 
     init(node: String, application: String, promise: EventLoopPromise<Void>) {
       self.node = node
       self.application = application
       self.promise = promise
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+      // Once it is connected through, the next handler takes what comes.
+      if isJoined { return context.fireChannelRead(data) }
+      early.append(unwrapInboundIn(data))
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

@@ -58,6 +58,16 @@ public struct CertificateAuthority: Sendable {
     return (try CertificateAuthority(root: root, intermediate: intermediate, key: key, url: url), rootKey)
   }
 
+  /// `sha256:` and the hash of the root's DER in hexadecimal.
+  public var fingerprint: String { get throws { try Self.fingerprint(of: root) } }
+
+  static func fingerprint(of certificate: Certificate) throws -> String {
+    var coder = DER.Serializer()
+    try coder.serialize(certificate)
+    let hash = SHA256.hash(data: coder.serializedBytes)
+    return "sha256:" + hash.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
   private static func name(_ application: String, _ what: String) throws -> DistinguishedName {
     try DistinguishedName {
       DomainComponent(application)

@@ -24,6 +24,11 @@ public final class CertificateManager: Sendable {
     }
   }
 
+  /// What a manager's own certificate has to say where the authority is elsewhere: its node's agents have parts of it.
+  public static let needed = AgentCapabilities(
+    spawn: [AgentCapabilities.any],
+    roles: ["admin", "cert-manager", "component", "container-controller", "observer", "operator"])
+
   private let instance: Instance
   private let manager: ServiceManager
   private let logger: Logger

@@ -3,13 +3,11 @@
 
 import AgentAPI
 import CertificateProfile
-import Crypto
 import Foundation
 import JSONRPC
 import Logging
 import NIOPosix
 import Probing
-import SwiftASN1
 import Synchronization
 import X509
 
@@ -163,11 +161,9 @@ final class RemoteIssuer: CertificateIssuer {
     guard answer.status == 200,
       let root = try? Certificate(pemEncoded: String(decoding: answer.body, as: UTF8.self))
     else { throw CertificateProblem.unusable("\(url)/root.pem is no certificate") }
-    var coder = DER.Serializer()
-    try coder.serialize(root)
-    let hash = SHA256.hash(data: coder.serializedBytes).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    guard "sha256:\(hash)" == pin.lowercased() else {
-      throw CertificateProblem.unusable("what \(url) has for a root has the hash sha256:\(hash), not \(pin.prefix(80))")
+    let fingerprint = try CertificateAuthority.fingerprint(of: root)
+    guard fingerprint == pin.lowercased() else {
+      throw CertificateProblem.unusable("what \(url) has for a root has the hash \(fingerprint), not \(pin.prefix(80))")
     }
     state.withLock { state in
       state.root = root

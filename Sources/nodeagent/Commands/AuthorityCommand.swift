@@ -19,7 +19,7 @@ struct AuthorityCommand: ParsableCommand {
       "An authority is a directory with a root, an intermediate that signs, and a ledger of everything that it did.",
     subcommands: [
       Initialize.self, Serve.self, Token.self, Sign.self, List.self, Revoke.self, RevocationListing.self, Audit.self,
-      Chain.self,
+      Chain.self, Fingerprint.self,
     ])
 
   /// Where the authority is.
@@ -109,10 +109,13 @@ struct AuthorityCommand: ParsableCommand {
 
   struct Token: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Make a token, with which a new agent gets its first certificate, once.")
+      abstract: "Make a token, with which a new agent gets its first certificate, once.",
+      discussion:
+        "Without a sub-system it is for a node's certificate manager, which asks for everything else on its node: with it a machine becomes a node of this authority."
+    )
     @OptionGroup var place: Place
     @Argument(help: "The node's full name.") var node: String
-    @Argument(help: "The sub-system that the agent is of.") var subsystem: String
+    @Argument(help: "The sub-system that the agent is of; else cert-manager.") var subsystem: String?
     @Option(help: ArgumentHelp("A kind of sub-system for which it may ask certificates.", valueName: "subsystem"))
     var spawn: [String] = []
     @Option(help: "A role that it has.") var role: [String] = []
@@ -123,7 +126,15 @@ struct AuthorityCommand: ParsableCommand {
         guard let milliseconds = Quantity.milliseconds(life), (1000...(30 * 86_400_000)).contains(milliseconds) else {
           throw ValidationError("--life is from 1s to 30d, such as 1h")
         }
-        let grant = TokenGrant(node: node, subsystem: subsystem, capabilities: .init(spawn: spawn, roles: role))
+        let subsystem = subsystem ?? AuthorityStore.managerRole
+        var capabilities = AgentCapabilities(spawn: spawn, roles: role)
+        if self.subsystem == nil {
+          capabilities = CertificateManager.needed
+          guard spawn.isEmpty, role.isEmpty else {
+            throw ValidationError("--spawn and --role are for a sub-system that is named")
+          }
+        }
+        let grant = TokenGrant(node: node, subsystem: subsystem, capabilities: capabilities)
         let identity = AgentIdentity(application: "a", subsystem: subsystem, agent: "a", node: node)
         if let problem = identity.problem { throw CertificateProblem.refused(problem) }
         print(try place.open().ledger.makeToken(grant, life: Double(milliseconds) / 1000).text)
@@ -241,6 +252,14 @@ struct AuthorityCommand: ParsableCommand {
         }
       }
     }
+  }
+
+  struct Fingerprint: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Print the hash of the root, by which new nodes know this authority.")
+    @OptionGroup var place: Place
+
+    func run() throws { try reporting { print(try place.open().authority.fingerprint) } }
   }
 
   struct Chain: ParsableCommand {
