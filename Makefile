@@ -12,7 +12,7 @@ SHELL := /bin/bash
 BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev libsystemd-dev libsqlite3-dev pkg-config
 RUN_PACKAGES := busybox-static keyutils mmdebstrap zstd
 TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl prometheus prometheus-node-exporter openssl
-BENCH_PACKAGES := runc bubblewrap runit monit prometheus-node-exporter iptables dnsmasq-base
+BENCH_PACKAGES := runc bubblewrap runit monit prometheus-node-exporter iptables dnsmasq-base openssl
 DEB_PACKAGES := build-essential debhelper dh-apparmor dpkg-dev fakeroot lintian
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -83,12 +83,13 @@ lint: ## Check the format, warnings in C, and the SPDX headers.
 format: ## Format the sources.
 	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks
 
-bench: build ## Measure beside runc, bwrap, runit, monit, node_exporter and the bare kernel work.
+bench: build examples ## Measure beside runc, bwrap, runit, monit, node_exporter and the bare kernel work.
 	@$(call install,$(BENCH_PACKAGES))
 	@$(SUDO) Benchmarks/run .build/release
 	@$(SUDO) Benchmarks/services .build/release
 	@$(SUDO) Benchmarks/network .build/release
 	@Benchmarks/certificates .build/release
+	@$(SUDO) Benchmarks/identities .build/release
 
 docs: build ## Write docs/api from the running agent's own description.
 	@.build/release/nodeagent api --directory docs/api

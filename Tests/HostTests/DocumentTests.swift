@@ -8,14 +8,14 @@ import LinuxKernel
 import Testing
 
 @Suite struct DocumentTests {
-  @Test(arguments: ["container", "node", "metrics"]) func `the documents in docs are those of the code`(name: String)
+  @Test(arguments: ["container", "node", "metrics", "cert"]) func `the documents in docs are those of the code`(name: String)
     throws
   {
     // Elsewhere than beside the sources on a machine to which only the tests were carried.
     let folder =
       ProcessInfo.processInfo.environment["NODEAGENT_TEST_DOCS"]
       ?? URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/api").path
-    let documents = [APIDocument.containers, .node, .metrics]
+    let documents = [APIDocument.containers, .node, .metrics, .certificates]
     let document = try #require(documents.first { $0.socket == "\(name).sock" })
     let json = try FileSystem.readText("\(folder)/\(name).openrpc.json", limit: 16 << 20)
     #expect(json == (try JSONCoding.encodePretty(document.openRPC)) + "\n", "run make docs")
@@ -27,6 +27,7 @@ import Testing
     let agent = try TestAgent()
     #expect(try agent.containers().call(RPCRouter.discover) == APIDocument.containers.openRPC)
     #expect(try agent.node().call(RPCRouter.discover) == APIDocument.node.openRPC)
+    #expect(try agent.certificates().call(RPCRouter.discover) == APIDocument.certificates.openRPC)
     try agent.eventually("the monitor serves") { FileSystem.exists(agent.instance.metricsSocket) }
     #expect(try agent.metrics().call(RPCRouter.discover) == APIDocument.metrics.openRPC)
   }

@@ -196,4 +196,47 @@ import Testing
       try authority.ledger().split(separator: "\n").filter { $0.contains("  bb  ") }.allSatisfy { $0.contains("revoked") }
     }
   }
+
+  @Test func `a stolen token is worth nothing for long`() throws {
+    let (first, second) = (try TestAgent(), try TestAgent())
+    try first.link(to: second, name: "wire", near: ["10.77.0.1/24"], far: ["10.77.0.2/24"])
+    let authority = try Authority(on: first)
+    func token(_ node: String, within seconds: Int) throws -> String {
+      try first.cli(
+        "ca", "token", node, "--directory", authority.directory, "--call-back", "10.77.0.2:9742", "--call-back-within",
+        "\(seconds)s"
+      ).output.filter { !$0.isNewline }
+    }
+    func audit() throws -> String { try first.cli("ca", "audit", "--directory", authority.directory).output }
+    // The node that was meant proves that it is there.
+    let file = "\(second.root)/bootstrap"
+    try FileSystem.replace(file, with: Array(try token("two.example", within: 120).utf8), mode: 0o644)
+    try FileSystem.makeDirectories(second.instance.configuration, mode: 0o755)
+    let configuration = """
+      bootstrap: file:\(file)
+      authority: https://10.77.0.1:9743
+      root: \(authority.fingerprint)
+      call-back: tcp://10.77.0.2:9742
+      """
+    try FileSystem.replace(second.instance.certificates, with: Array(configuration.utf8), mode: 0o644)
+    let reloaded = try second.cli("subsystem", "reload")
+    #expect(reloaded.output.contains("certificates.yaml has changed"), "\(reloaded)")
+    try second.eventually("it is taken in", seconds: 60) { try Self.status(second).node == "two.example" }
+    try first.eventually("it was called back", seconds: 60) { try audit().contains(" called back ") }
+    #expect(!(try audit().contains("not called back")))
+    // A thief is first, somewhere else: what he got is revoked.
+    let stolen = try token("two.example", within: 2)
+    let taken = try first.inside([
+      "sh", "-c",
+      """
+      cd \(first.root) && openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout thief.key -out thief.csr 2>/dev/null \
+      && printf '{"csr": "%s"}' "$(sed 's/$/\\\\n/' thief.csr | tr -d '\\n')" > body.json \
+      && curl -s --cacert \(authority.directory)/root.pem -H 'Authorization: Bearer \(stolen)' --data @body.json https://10.77.0.1:9743/sign
+      """,
+    ])
+    #expect(taken.output.contains("BEGIN CERTIFICATE"), "\(taken)")
+    try first.eventually("it is revoked", seconds: 60) { try audit().contains("not called back") }
+    #expect(try authority.ledger().contains("revoked (key-compromise)"))
+    #expect(try Self.status(second).problem == nil)
+  }
 }

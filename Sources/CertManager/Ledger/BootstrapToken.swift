@@ -32,7 +32,21 @@ public struct TokenGrant: Sendable, Hashable, Codable {
   public var node: String
   public var subsystem: String
   public var capabilities: AgentCapabilities
-  public init(node: String, subsystem: String, capabilities: AgentCapabilities) {
+  /// Where the agent is called back after it has got its certificate; `nil`: it is not.
+  public var callBack: CallBack?
+
+  /// Within so many seconds somebody has to prove at `HOST:PORT` that he has the certificate's key.
+  public struct CallBack: Sendable, Hashable, Codable {
+    public var endpoint: String
+    public var seconds: Double
+    public init(endpoint: String, seconds: Double) {
+      self.endpoint = endpoint
+      self.seconds = seconds
+    }
+  }
+
+  public init(node: String, subsystem: String, capabilities: AgentCapabilities, callBack: CallBack? = nil) {
+    self.callBack = callBack
     self.node = node
     self.subsystem = subsystem
     self.capabilities = capabilities

@@ -20,7 +20,7 @@ public final class Ledger: Sendable {
 
   private let refusals = Mutex(Refusals())
   static let mostRefusals = 60
-  private let database: Mutex<Database>
+  private let writer: GroupCommit
   private let auditKey: SymmetricKey
 
   /// - Parameter auditKey: of the log's hashes; the same for the ledger's whole life.
@@ -30,7 +30,7 @@ public final class Ledger: Sendable {
     try database.transaction {
       for line in Self.tables { try database.run(line) }
     }
-    self.database = Mutex(database)
+    writer = GroupCommit(database)
   }
 
   private static let tables = [
@@ -44,6 +44,7 @@ public final class Ledger: Sendable {
     CREATE TABLE IF NOT EXISTS tokens (hash BLOB PRIMARY KEY, expected TEXT NOT NULL, expires INTEGER NOT NULL, used INTEGER)
     STRICT, WITHOUT ROWID
     """,
+    "CREATE TABLE IF NOT EXISTS callbacks (serial TEXT PRIMARY KEY, endpoint TEXT NOT NULL, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     """
     CREATE TABLE IF NOT EXISTS audit (number INTEGER PRIMARY KEY, time INTEGER NOT NULL, event TEXT NOT NULL,
     data TEXT NOT NULL, hash BLOB NOT NULL) STRICT
@@ -57,39 +58,41 @@ public final class Ledger: Sendable {
   public func makeToken(_ grant: TokenGrant, life: TimeInterval, now: Date = Date()) throws -> BootstrapToken {
     let token = BootstrapToken()
     let expected = try Self.text(grant)
-    try database.withLock { database in
-      try database.transaction {
-        // Those that nobody can use any more are of no use to anybody.
-        try database.run("DELETE FROM tokens WHERE expires < ?", .integer(Self.seconds(now) - 30 * 86400))
-        try database.run(
-          "INSERT INTO tokens (hash, expected, expires) VALUES (?, ?, ?)", .blob(token.hash), .text(expected),
-          .integer(Self.seconds(now + life)))
-        try log(database, "token made", ["expected": expected], now)
-      }
+    try writer.commit { [self] database in
+      // Those that nobody can use any more are of no use to anybody.
+      try database.run("DELETE FROM tokens WHERE expires < ?", .integer(Self.seconds(now) - 30 * 86400))
+      try database.run(
+        "INSERT INTO tokens (hash, expected, expires) VALUES (?, ?, ?)", .blob(token.hash), .text(expected),
+        .integer(Self.seconds(now + life)))
+      try log(database, "token made", ["expected": expected], now)
     }
     return token
   }
 
   /// Uses a token up and issues what it is good for, both or neither. Of several at the same time one succeeds.
   public func redeem(
-    _ token: BootstrapToken, now: Date = Date(), issue: @Sendable (TokenGrant) throws -> (Certificate, AgentIdentity)
+    _ token: BootstrapToken, now: Date = Date(), issue: @escaping @Sendable (TokenGrant) throws -> (Certificate, AgentIdentity)
   ) throws -> Certificate {
     do {
-      return try database.withLock { database in
-        try database.transaction {
-          let rows = try database.run("SELECT expected, expires, used FROM tokens WHERE hash = ?", .blob(token.hash))
-          guard let row = rows.first, let expected = row[0].text, let expires = row[1].integer else {
-            throw CertificateProblem.refused("the token is not known here; nodeagent ca token makes one")
-          }
-          guard row[2] == .null else { throw CertificateProblem.refused("the token was used already") }
-          guard expires > Self.seconds(now) else { throw CertificateProblem.refused("the token is too old") }
-          let grant = try JSONText.decode(TokenGrant.self, expected.utf8)
-          let (certificate, identity) = try issue(grant)
-          try database.run(
-            "UPDATE tokens SET used = ? WHERE hash = ?", .integer(Self.seconds(now)), .blob(token.hash))
-          try record(database, certificate, identity, grant.capabilities, "issued", now)
-          return certificate
+      return try writer.commit { [self] database in
+        let rows = try database.run("SELECT expected, expires, used FROM tokens WHERE hash = ?", .blob(token.hash))
+        guard let row = rows.first, let expected = row[0].text, let expires = row[1].integer else {
+          throw CertificateProblem.refused("the token is not known here; nodeagent ca token makes one")
         }
+        guard row[2] == .null else { throw CertificateProblem.refused("the token was used already") }
+        guard expires > Self.seconds(now) else { throw CertificateProblem.refused("the token is too old") }
+        let grant = try JSONText.decode(TokenGrant.self, expected.utf8)
+        let (certificate, identity) = try issue(grant)
+        try database.run(
+          "UPDATE tokens SET used = ? WHERE hash = ?", .integer(Self.seconds(now)), .blob(token.hash))
+        try record(database, certificate, identity, grant.capabilities, "issued", now)
+        if let callBack = grant.callBack {
+          try database.run(
+            "INSERT INTO callbacks (serial, endpoint, until) VALUES (?, ?, ?)",
+            .text(Self.hexadecimal(certificate.serialNumber)), .text(callBack.endpoint),
+            .integer(Self.seconds(now + callBack.seconds)))
+        }
+        return certificate
       }
     } catch let problem as CertificateProblem {
       try refuse("token", problem, now)
@@ -104,9 +107,7 @@ public final class Ledger: Sendable {
     _ certificate: Certificate, _ identity: AgentIdentity, _ capabilities: AgentCapabilities, event: String,
     now: Date = Date()
   ) throws {
-    try database.withLock { database in
-      try database.transaction { try record(database, certificate, identity, capabilities, event, now) }
-    }
+    try writer.commit { [self] database in try record(database, certificate, identity, capabilities, event, now) }
   }
 
   private func record(
@@ -130,16 +131,14 @@ public final class Ledger: Sendable {
   /// - Throws: `refused` where there is no such certificate.
   @discardableResult
   public func revoke(serial: String, _ reason: RevocationReason, now: Date = Date()) throws -> Bool {
-    try database.withLock { database in
-      try database.transaction {
-        let rows = try database.run("SELECT revoked FROM certificates WHERE serial = ?", .text(serial))
-        guard let row = rows.first else {
-          throw CertificateProblem.refused("no certificate has the number \(serial.prefix(64))")
-        }
-        guard row[0] == .null else { return false }
-        try revoke(database, serial, reason, now)
-        return true
+    try writer.commit { [self] database in
+      let rows = try database.run("SELECT revoked FROM certificates WHERE serial = ?", .text(serial))
+      guard let row = rows.first else {
+        throw CertificateProblem.refused("no certificate has the number \(serial.prefix(64))")
       }
+      guard row[0] == .null else { return false }
+      try revoke(database, serial, reason, now)
+      return true
     }
   }
 
@@ -147,14 +146,12 @@ public final class Ledger: Sendable {
   public func revoke(
     agent: String, sparing serial: String?, _ reason: RevocationReason, now: Date = Date()
   ) throws {
-    try database.withLock { database in
-      try database.transaction {
-        let rows = try database.run(
-          "SELECT serial FROM certificates WHERE agent = ? AND revoked IS NULL AND ends > ?", .text(agent),
-          .integer(Self.seconds(now)))
-        for found in rows.compactMap(\.first?.text) where found != serial {
-          try revoke(database, found, reason, now)
-        }
+    try writer.commit { [self] database in
+      let rows = try database.run(
+        "SELECT serial FROM certificates WHERE agent = ? AND revoked IS NULL AND ends > ?", .text(agent),
+        .integer(Self.seconds(now)))
+      for found in rows.compactMap(\.first?.text) where found != serial {
+        try revoke(database, found, reason, now)
       }
     }
   }
@@ -168,7 +165,7 @@ public final class Ledger: Sendable {
 
   /// Those of a list: what has ended by itself is left out.
   public func revocations(now: Date = Date()) throws -> [Revocation] {
-    try database.withLock { database in
+    try writer.read { database in
       try database.run(
         "SELECT serial, revoked, reason FROM certificates WHERE revoked IS NOT NULL AND ends > ?",
         .integer(Self.seconds(now)))
@@ -182,14 +179,14 @@ public final class Ledger: Sendable {
 
   /// The node that an agent's first certificate was issued for; `nil` for an agent that is not known.
   public func node(of agent: String) throws -> String? {
-    let rows = try database.withLock { database in
+    let rows = try writer.read { database in
       try database.run("SELECT identity FROM certificates WHERE agent = ? LIMIT 1", .text(agent))
     }
     return try rows.first.map { try Self.decode(AgentIdentity.self, $0[0]).node }
   }
 
   public func state(of serial: Certificate.SerialNumber) throws -> CertificateAuthority.CertificateState {
-    let rows = try database.withLock { database in
+    let rows = try writer.read { database in
       try database.run(
         "SELECT revoked, reason FROM certificates WHERE serial = ?", .text(Self.hexadecimal(serial)))
     }
@@ -200,7 +197,7 @@ public final class Ledger: Sendable {
 
   /// All certificates, the newest first.
   public func entries(limit: Int = 1000) throws -> [LedgerEntry] {
-    try database.withLock { database in
+    try writer.read { database in
       try database.run(
         "SELECT serial, identity, capabilities, issued, ends, revoked, reason FROM certificates ORDER BY issued DESC LIMIT ?",
         .integer(Int64(limit)))
@@ -213,14 +210,46 @@ public final class Ledger: Sendable {
     }
   }
 
+  // MARK: - Call-backs
+
+  /// An agent that has yet to prove that it is the one who was meant.
+  struct PendingCallBack: Sendable, Hashable {
+    /// Hexadecimal.
+    var serial: String
+    var endpoint: String
+    var until: Date
+  }
+
+  func pendingCallBacks() throws -> [PendingCallBack] {
+    try writer.read { database in try database.run("SELECT serial, endpoint, until FROM callbacks") }.map { row in
+      PendingCallBack(
+        serial: row[0].text ?? "", endpoint: row[1].text ?? "", until: Self.date(row[2].integer ?? 0))
+    }
+  }
+
+  /// Ends the wait for a call-back: with the proof, or with the certificate's revocation.
+  func settle(_ callBack: PendingCallBack, problem: String?, now: Date = Date()) throws {
+    try writer.commit { [self] database in
+      try database.run("DELETE FROM callbacks WHERE serial = ?", .text(callBack.serial))
+      // Of several that look one settles it.
+      guard database.changes == 1 else { return }
+      guard let problem else {
+        return try log(database, "called back", ["serial": callBack.serial, "endpoint": callBack.endpoint], now)
+      }
+      try log(
+        database, "not called back",
+        ["serial": callBack.serial, "endpoint": callBack.endpoint, "why": String(problem.prefix(300))], now)
+      let rows = try database.run("SELECT revoked FROM certificates WHERE serial = ?", .text(callBack.serial))
+      if rows.first?[0] == .null { try revoke(database, callBack.serial, .keyCompromise, now) }
+    }
+  }
+
   /// A number that no list has had.
   public func nextListNumber() throws -> Int {
-    try database.withLock { database in
-      try database.transaction {
-        try database.run(
-          "INSERT INTO heads (name, number) VALUES ('crl', 1) ON CONFLICT (name) DO UPDATE SET number = number + 1")
-        return Int(try database.run("SELECT number FROM heads WHERE name = 'crl'").first?[0].integer ?? 1)
-      }
+    try writer.commit { [self] database in
+      try database.run(
+        "INSERT INTO heads (name, number) VALUES ('crl', 1) ON CONFLICT (name) DO UPDATE SET number = number + 1")
+      return Int(try database.run("SELECT number FROM heads WHERE name = 'crl'").first?[0].integer ?? 1)
     }
   }
 
@@ -244,9 +273,7 @@ public final class Ledger: Sendable {
     var data = ["what": what, "why": String("\(problem)".prefix(300))]
     if leftOut > 0 { data["leftOut"] = "\(leftOut)" }
     let row = data
-    try database.withLock { database in
-      try database.transaction { try log(database, "refused", row, now) }
-    }
+    try writer.commit { [self] database in try log(database, "refused", row, now) }
   }
 
   private func log(_ database: Database, _ event: String, _ data: [String: String], _ now: Date) throws {
@@ -276,9 +303,21 @@ public final class Ledger: Sendable {
     return Array(authentication.finalize())
   }
 
+  /// The last rows of the log, the oldest first. Whether they are as they were written ``verifyAudit()`` says.
+  public func audit(last count: Int) throws -> [AuditEntry] {
+    try writer.read { database in
+      try database.run(
+        "SELECT number, time, event, data FROM audit ORDER BY number DESC LIMIT ?", .integer(Int64(count)))
+    }.reversed().map { row in
+      AuditEntry(
+        number: Int(row[0].integer ?? 0), time: Self.date(row[1].integer ?? 0), event: row[2].text ?? "",
+        data: (try? Self.decode([String: String].self, row[3])) ?? [:])
+    }
+  }
+
   /// Goes through the whole log.
   public func verifyAudit() throws -> AuditVerdict {
-    try database.withLock { database in
+    try writer.read { database in
       let rows = try database.run("SELECT number, time, event, data, hash FROM audit ORDER BY number")
       var previous: [UInt8] = []
       for (index, row) in rows.enumerated() {

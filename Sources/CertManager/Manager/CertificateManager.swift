@@ -61,7 +61,11 @@ public final class CertificateManager: Sendable {
   }
 
   /// Serves on a listening socket until `end`.
-  public func run(_ listening: SharedDescriptor, daemons: Daemons, until end: AsyncStream<Void>) async throws {
+  ///
+  /// - Parameter callBack: where the authority looks whether this is who has got the certificate.
+  public func run(
+    _ listening: SharedDescriptor, callBack: SharedDescriptor?, daemons: Daemons, until end: AsyncStream<Void>
+  ) async throws {
     let registry = registry
     let ending = Task { await registry.followEnds() }
     let (readiness, ready) = AsyncStream.makeStream(of: Void.self)
@@ -84,6 +88,9 @@ public final class CertificateManager: Sendable {
     }
     // An authority elsewhere may be away for long, and the node has to come up.
     if issuer is EmbeddedIssuer { for await _ in readiness {} }
+    if let callBack, let remote = issuer as? RemoteIssuer {
+      try await CallBackServer(own: { remote.credential }, logger: logger).start(try callBack.duplicate())
+    }
     let redeeming = try RedeemServer(path: instance.redeemSocket, registry: registry, logger: logger)
     try redeeming.start()
     var router = RPCRouter(

@@ -70,6 +70,16 @@ struct OwnCredential: Sendable {
     return try NIOSSLContext(configuration: configuration)
   }
 
+  /// A server's, for a handshake that proves the key and nothing else: a client need not show anything.
+  func serverContext(protocolName: String) throws -> NIOSSLContext {
+    var configuration = TLSConfiguration.makeServerConfiguration(
+      certificateChain: [.certificate(try Self.nio(certificate)), .certificate(try Self.nio(intermediate))],
+      privateKey: .privateKey(NIOSSLPrivateKey(customPrivateKey: key)))
+    configuration.minimumTLSVersion = .tlsv13
+    configuration.applicationProtocols = [protocolName]
+    return try NIOSSLContext(configuration: configuration)
+  }
+
   private static func nio(_ certificate: Certificate) throws -> NIOSSLCertificate {
     var coder = DER.Serializer()
     try coder.serialize(certificate)

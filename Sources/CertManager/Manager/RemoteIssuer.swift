@@ -71,6 +71,9 @@ final class RemoteIssuer: CertificateIssuer {
     }
   }
 
+  /// The manager's own certificate with its key, where it has one.
+  var credential: OwnCredential? { state.withLock { $0.own } }
+
   func refused(_ what: String, _ problem: CertificateProblem) {
     logger.notice("refused", metadata: ["what": "\(what)", "why": "\(problem)"])
   }

@@ -48,7 +48,11 @@ struct AuthorityAPI: Sendable {
   private let logger: Logger
   private let crl = CachedList()
 
-  init(store: AuthorityStore, logger: Logger) {
+  /// Called when somebody has got his first certificate.
+  private let handedOut: @Sendable () -> Void
+
+  init(store: AuthorityStore, logger: Logger, handedOut: @escaping @Sendable () -> Void = {}) {
+    self.handedOut = handedOut
     self.store = store
     self.logger = logger
   }
@@ -101,6 +105,7 @@ struct AuthorityAPI: Sendable {
     let certificate = try store.sign(
       try Self.read(wanted.csr), token: token, endpoints: wanted.endpoints ?? [],
       life: wanted.life ?? CertificateAuthority.usualLife, now: now)
+    handedOut()
     return try signed(certificate)
   }
 

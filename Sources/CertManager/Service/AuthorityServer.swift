@@ -18,6 +18,7 @@ public final class AuthorityServer: Sendable {
   private let group: any EventLoopGroup
   private let connections = Atomic<Int>(0)
   private let channels = Mutex<[any Channel]>([])
+  private let verifier: CallBackVerifier
 
   private static let mostConnections = 512
   private static let idleSeconds: Int64 = 30
@@ -25,7 +26,9 @@ public final class AuthorityServer: Sendable {
   public init(
     store: AuthorityStore, logger: Logger, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
   ) {
-    api = AuthorityAPI(store: store, logger: logger)
+    let verifier = CallBackVerifier(store: store, group: group, logger: logger)
+    self.verifier = verifier
+    api = AuthorityAPI(store: store, logger: logger) { Task { await verifier.wake() } }
     self.logger = logger
     self.group = group
   }
@@ -37,6 +40,8 @@ public final class AuthorityServer: Sendable {
   @discardableResult
   public func start(_ address: String, port: Int, host: String) async throws -> Int {
     let context = Mutex(try Self.context(api.store, host))
+    // Those that an earlier server has not come to call.
+    await verifier.watch()
     let renewing = Task { [api, logger] in
       while !Task.isCancelled {
         // Half of its life.
@@ -85,6 +90,7 @@ public final class AuthorityServer: Sendable {
   }
 
   public func stop() async {
+    await verifier.stop()
     let all = channels.withLock { channels in
       defer { channels = [] }
       return channels
@@ -92,6 +98,9 @@ public final class AuthorityServer: Sendable {
     // One that is closed already is what is wanted.
     for channel in all { try? await channel.close().get() }
   }
+
+  /// True for `HOST:PORT`, as an agent can be called back.
+  public static func isCallBack(_ text: String) -> Bool { CallBackVerifier.address(text) != nil }
 
   /// A certificate for the server itself, of a key that only lives here.
   private static func context(_ store: AuthorityStore, _ host: String) throws -> NIOSSLContext {

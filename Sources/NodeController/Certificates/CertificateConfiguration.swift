@@ -13,6 +13,8 @@ struct CertificateConfiguration: Sendable, Hashable {
   var root: String?
   /// As `BootstrapSource` reads it; `nil`: the authority is this machine's own.
   var bootstrap: String?
+  /// Where the authority calls the manager back, `tcp://ADDRESS:PORT`.
+  var callBack: String?
   /// `tcp://ADDRESS:PORT`.
   var remote: [String] = []
 
@@ -25,7 +27,9 @@ struct CertificateConfiguration: Sendable, Hashable {
 
   static func parse(_ text: String, file: String) throws(DescriptorProblem) -> CertificateConfiguration {
     var configuration = CertificateConfiguration()
-    let members = try DescriptorNode(file: file, text: text).members(["authority", "root", "bootstrap", "remote"])
+    let members = try DescriptorNode(file: file, text: text).members([
+      "authority", "root", "bootstrap", "call-back", "remote",
+    ])
     if let member = members["authority"] {
       let url = try member.text()
       guard url.hasPrefix("https://"), !url.hasSuffix("/"), url.utf8.count < 200, isPlain(url) else {
@@ -43,14 +47,17 @@ struct CertificateConfiguration: Sendable, Hashable {
     if let member = members["authority"] ?? members["root"], configuration.bootstrap == nil {
       throw member.problem("needs bootstrap beside it: where the first token comes from")
     }
-    for node in try members["remote"]?.elements() ?? [] {
-      let address = try node.text()
-      guard ListenAddress(address)?.kind == .tcp else {
-        throw node.problem("\(address) is not of the form tcp://ADDRESS:PORT")
-      }
-      configuration.remote.append(address)
-    }
+    configuration.callBack = try members["call-back"].map(address)
+    for node in try members["remote"]?.elements() ?? [] { configuration.remote.append(try address(node)) }
     return configuration
+  }
+
+  private static func address(_ node: DescriptorNode) throws(DescriptorProblem) -> String {
+    let text = try node.text()
+    guard ListenAddress(text)?.kind == .tcp else {
+      throw node.problem("\(text) is not of the form tcp://ADDRESS:PORT")
+    }
+    return text
   }
 
   private static func bootstrap(_ node: DescriptorNode) throws(DescriptorProblem) -> String {

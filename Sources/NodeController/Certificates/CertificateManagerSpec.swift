@@ -37,6 +37,7 @@ enum CertificateManagerSpec {
     spec.sockets = [
       .init(name: "cert", listen: "unix://\(instance.certificateSocket)", mode: 0o660, group: "\(controller.gid)")
     ]
+    if let address = configuration.callBack { spec.sockets.append(.init(name: "callback", listen: address, early: true)) }
     spec.limits.pids = 64
     spec.limits.memory = 256 << 20
     return spec

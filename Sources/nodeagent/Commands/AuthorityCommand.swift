@@ -120,9 +120,21 @@ struct AuthorityCommand: ParsableCommand {
     var spawn: [String] = []
     @Option(help: "A role that it has.") var role: [String] = []
     @Option(help: ArgumentHelp("How long the token is good.", valueName: "duration")) var life = "1h"
+    @Option(
+      help: ArgumentHelp(
+        "Where the agent has to prove that it has the certificate's key; else that is revoked.", valueName: "host:port"))
+    var callBack: String?
+    @Option(help: ArgumentHelp("In which time.", valueName: "duration")) var callBackWithin = "1m"
 
     func run() throws {
       try reporting {
+        let called = try callBack.map { endpoint in
+          guard AuthorityServer.isCallBack(endpoint) else { throw ValidationError("--call-back is HOST:PORT") }
+          guard let limit = Quantity.milliseconds(callBackWithin), (1000...3_600_000).contains(limit) else {
+            throw ValidationError("--call-back-within is from 1s to 1h, such as 1m")
+          }
+          return TokenGrant.CallBack(endpoint: endpoint, seconds: Double(limit) / 1000)
+        }
         guard let milliseconds = Quantity.milliseconds(life), (1000...(30 * 86_400_000)).contains(milliseconds) else {
           throw ValidationError("--life is from 1s to 30d, such as 1h")
         }
@@ -134,7 +146,8 @@ struct AuthorityCommand: ParsableCommand {
             throw ValidationError("--spawn and --role are for a sub-system that is named")
           }
         }
-        let grant = TokenGrant(node: node, subsystem: subsystem, capabilities: capabilities)
+        let grant = TokenGrant(
+          node: node, subsystem: subsystem, capabilities: capabilities, callBack: called)
         let identity = AgentIdentity(application: "a", subsystem: subsystem, agent: "a", node: node)
         if let problem = identity.problem { throw CertificateProblem.refused(problem) }
         print(try place.open().ledger.makeToken(grant, life: Double(milliseconds) / 1000).text)
@@ -234,7 +247,28 @@ struct AuthorityCommand: ParsableCommand {
 
   struct Audit: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Look at the log of what the authority did.", subcommands: [Verify.self])
+      abstract: "Look at the log of what the authority did.",
+      subcommands: [Entries.self, Verify.self], defaultSubcommand: Entries.self)
+
+    struct Entries: ParsableCommand {
+      static let configuration = CommandConfiguration(commandName: "ls", abstract: "Print its last rows.")
+      @OptionGroup var place: Place
+      @OptionGroup var output: JSONOption
+      @Option(name: [.customShort("n"), .customLong("lines")], help: "So many.") var last = 100
+
+      func run() throws {
+        try reporting {
+          let entries = try place.open().ledger.audit(last: max(1, last))
+          if output.json { return try output.print(entries) }
+          for entry in entries {
+            let time = Timestamp.text(microseconds: Int64(entry.time.timeIntervalSince1970) * 1_000_000)
+            let data = entry.data.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+            // Some of it is what strangers have sent.
+            print(Terminal.printable("\(entry.number) \(time) \(entry.event) \(data)"))
+          }
+        }
+      }
+    }
 
     struct Verify: ParsableCommand {
       static let configuration = CommandConfiguration(

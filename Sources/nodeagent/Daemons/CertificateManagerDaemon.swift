@@ -22,7 +22,8 @@ struct CertificateManagerDaemon: ParsableCommand {
   func run() throws {
     try reporting {
       let end = try DaemonSignals.stream([(SIGTERM, ()), (SIGINT, ())])
-      guard let listening = try ListenDescriptors.take()["cert"] else {
+      let given = try ListenDescriptors.take()
+      guard let listening = given["cert"] else {
         throw ValidationError("the certificate manager is started by the node controller; use nodeagent up")
       }
       let source = try bootstrap.map { text in
@@ -34,7 +35,7 @@ struct CertificateManagerDaemon: ParsableCommand {
         authority: source.map { AuthoritySettings(url: authority, root: authorityRoot, bootstrap: $0) }, manager: ServiceManager(),
         logger: DaemonLog.make("cert-manager"))
       let daemons = CertificateManager.Daemons(containerController: controllerUID, gateway: gatewayUID)
-      try runBlocking { try await manager.run(listening, daemons: daemons, until: end) }
+      try runBlocking { try await manager.run(listening, callBack: given["callback"], daemons: daemons, until: end) }
     }
   }
 }

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the nodeagent authors
+
+import LinuxKernel
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import X509
+
+/// Proves to whoever asks, and to the authority above all, that the manager has the key of its own certificate: by a TLS handshake, and
+/// nothing behind it.
+struct CallBackServer: Sendable {
+  /// What the manager has now; `nil`: nothing yet.
+  let own: @Sendable () -> OwnCredential?
+  let logger: Logger
+
+  private static let seconds: Int64 = 10
+
+  func start(_ socket: consuming Descriptor) async throws {
+    _ = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .childChannelInitializer { channel in
+        guard let credential = own() else { return channel.close() }
+        return channel.eventLoop.makeCompletedFuture {
+          let context = try credential.serverContext(protocolName: CallBackVerifier.protocolName)
+          try channel.pipeline.syncOperations.addHandlers([
+            NIOSSLServerHandler(context: context), Closer(),
+          ])
+          channel.eventLoop.scheduleTask(in: .seconds(Self.seconds)) { channel.close(promise: nil) }
+        }
+      }
+      .withBoundSocket(socket.take()).get()
+  }
+
+  /// What anybody sends is not read.
+  private final class Closer: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { context.close(promise: nil) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+  }
+}
