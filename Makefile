@@ -9,9 +9,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev libsystemd-dev libsqlite3-dev pkg-config
+BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev libsystemd-dev libsqlite3-dev libp11-kit-dev pkg-config
 RUN_PACKAGES := busybox-static keyutils mmdebstrap zstd
-TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl prometheus prometheus-node-exporter openssl
+TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl prometheus prometheus-node-exporter openssl softhsm2
 BENCH_PACKAGES := runc bubblewrap runit monit prometheus-node-exporter iptables dnsmasq-base openssl
 DEB_PACKAGES := build-essential debhelper dh-apparmor dpkg-dev fakeroot lintian
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs

@@ -34,6 +34,8 @@ let package = Package(
 
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
+    .systemLibrary(name: "CP11Kit", pkgConfig: "p11-kit-1", providers: [.apt(["libp11-kit-dev"])]),
+    .target(name: "CToken", dependencies: ["CP11Kit"]),
     .target(name: "CResolver", linkerSettings: [.linkedLibrary("resolv")]),
     .target(name: "LinuxKernel", dependencies: ["CLinux"]),
     .target(name: "LaunchPlan", dependencies: ["LinuxKernel", "CLinux"]),
@@ -101,7 +103,8 @@ let package = Package(
     .target(
       name: "CertManager",
       dependencies: [
-        "AgentAPI", "CertificateProfile", "CLinux", "CResolver", "CSQLite", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore",
+        "AgentAPI", "CertificateProfile", "CLinux", "CResolver", "CSQLite", "CToken", "JSONRPC", "LaunchPlan",
+        "LinuxKernel", "LogStore",
         "Probing",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),

@@ -46,7 +46,8 @@ public struct APIDocument: Sendable {
     methods: [
       CertMethods.request.description, CertMethods.token.description, CertMethods.redeem.description,
       CertMethods.chain.description, CertMethods.sign.description, CertMethods.renew.description,
-      CertMethods.revoke.description, CertMethods.check.description, CertMethods.list.description, CertMethods.status.description,
+      CertMethods.revoke.description, CertMethods.check.description, CertMethods.list.description,
+      CertMethods.status.description,
       CertMethods.watch.description, EventMethods.list.description, EventMethods.topic.description,
     ] + RPCRouter.builtIn)
 

@@ -94,8 +94,10 @@ public final class ContainerController: Sendable {
     addHealthMethods(to: &router)
     addBundleMethods(to: &router)
     addTopics(to: &router)
-    let server = try RPCServer(router: router, policy: RolePolicy(
-      operatorGIDs: [getgid()], gatewayUID: GatewayIdentity(instance: instance).uid), logger: logger)
+    let server = try RPCServer(
+      router: router,
+      policy: RolePolicy(
+        operatorGIDs: [getgid()], gatewayUID: GatewayIdentity(instance: instance).uid), logger: logger)
     try await server.start(try listening.duplicate())
     pool.fill()
     try manager.ready(status: await registry.summary)

@@ -146,7 +146,9 @@ public struct RPCRouter: Sendable {
     errors: [.permissionDenied])
 
   /// The methods of every server.
-  public static let builtIn = [discover.description, subscribe.description, unsubscribe.description, assume.description]
+  public static let builtIn = [
+    discover.description, subscribe.description, unsubscribe.description, assume.description,
+  ]
 
   public var descriptions: [MethodDescription] { entries.values.map(\.description) }
 

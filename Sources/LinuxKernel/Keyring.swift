@@ -43,7 +43,8 @@ public enum Keyring {
   }
 
   /// Makes a key of the type `user`, or gives the one of that name another payload.
-  public static func add(_ description: String, _ payload: LockedBytes, to ring: Serial) throws(SyscallError) -> Serial {
+  public static func add(_ description: String, _ payload: LockedBytes, to ring: Serial) throws(SyscallError) -> Serial
+  {
     let result = payload.withBytes { cl_add_key("user", description, $0.baseAddress, $0.count, ring) }
     return Serial(try check(result, "add_key", description))
   }

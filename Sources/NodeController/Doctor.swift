@@ -116,7 +116,9 @@ struct Doctor {
   /// The users of the package; a private root derives ids of its own.
   private func users() -> [Finding] {
     guard instance.root == "/" else { return [] }
-    let missing = ["nodeagent-cert", "nodeagent-container", "nodeagent-gateway", "nodeagent-monitor", "nodeagent-keeper"].filter {
+    let missing = [
+      "nodeagent-cert", "nodeagent-container", "nodeagent-gateway", "nodeagent-monitor", "nodeagent-keeper",
+    ].filter {
       (name: String) in
       getpwnam(name) == nil
     }

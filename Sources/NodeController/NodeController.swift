@@ -151,7 +151,8 @@ public final class NodeController: Sendable {
     }
     let certificateSpec = CertificateManagerSpec.make(
       instance, certificates, number: number, controller: identity, certificateConfiguration)
-    let gatewaySpec = certificateConfiguration.remote.isEmpty
+    let gatewaySpec =
+      certificateConfiguration.remote.isEmpty
       ? nil : GatewaySpec.make(instance, group: identity.gid, listen: certificateConfiguration.remote)
     self.gatewaySpec = gatewaySpec
     self.certificateSpec = certificateSpec
@@ -218,7 +219,8 @@ public final class NodeController: Sendable {
     addHealthMethods(to: &router)
     addFirewallMethods(to: &router)
     addNetworkMethods(to: &router)
-    let policy = RolePolicy(operatorGIDs: [identity.gid], containerControllerUID: identity.uid,
+    let policy = RolePolicy(
+      operatorGIDs: [identity.gid], containerControllerUID: identity.uid,
       gatewayUID: GatewayIdentity(instance: instance).uid)
     let server = try RPCServer(router: router, policy: policy, logger: logger)
     let listening = try given ?? AgentSocket.listen(instance.nodeSocket, group: identity.gid)

@@ -109,7 +109,8 @@ public final class Gateway: Sendable {
     guard !remote.usableRoles.isEmpty else {
       throw RPCError(
         .permissionDenied,
-        "the certificate of \(remote.agent) (\(remote.subsystem) on \(remote.node)) has no role for callers from other machines")
+        "the certificate of \(remote.agent) (\(remote.subsystem) on \(remote.node)) has no role for callers from other machines"
+      )
     }
     let instance = instance
     let state = try await Blocking.run {

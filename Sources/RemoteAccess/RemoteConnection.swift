@@ -81,7 +81,8 @@ public enum RemoteConnection {
   static func address(_ text: String) throws -> (host: String, port: Int) {
     if text.hasPrefix("["), let end = text.firstIndex(of: "]") {
       let rest = text[text.index(after: end)...]
-      guard rest.isEmpty || rest.first == ":", let port = rest.isEmpty ? RemoteTarget.port : Int(rest.dropFirst()) else {
+      guard rest.isEmpty || rest.first == ":", let port = rest.isEmpty ? RemoteTarget.port : Int(rest.dropFirst())
+      else {
         throw RPCError(.invalidParams, "a node is HOST, HOST:PORT or [ADDRESS]:PORT, not \(text.prefix(100))")
       }
       return (String(text[text.index(after: text.startIndex)..<end]), port)

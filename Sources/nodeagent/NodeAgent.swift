@@ -20,7 +20,8 @@ struct NodeAgent: ParsableCommand {
       """,
     version: AgentVersion.current,
     subcommands: [
-      NodeControllerDaemon.self, ContainerControllerDaemon.self, CertificateManagerDaemon.self, GatewayDaemon.self, MonitorDaemon.self,
+      NodeControllerDaemon.self, ContainerControllerDaemon.self, CertificateManagerDaemon.self, GatewayDaemon.self,
+      MonitorDaemon.self,
       Unpack.self, ClaimIDs.self,
       API.self,
     ],

@@ -21,7 +21,8 @@ final class TestIssuer: CertificateIssuer {
 
   init(directory: String) throws {
     embedded = try EmbeddedIssuer(
-      directory: directory, application: "shop", node: "node1.example.org", credential: nil, logger: Logger(label: "test"))
+      directory: directory, application: "shop", node: "node1.example.org", credential: nil,
+      logger: Logger(label: "test"))
   }
 
   var name: String { "test" }

@@ -8,7 +8,9 @@ import LinuxKernel
 import Testing
 
 @Suite struct DocumentTests {
-  @Test(arguments: ["container", "node", "metrics", "cert"]) func `the documents in docs are those of the code`(name: String)
+  @Test(arguments: ["container", "node", "metrics", "cert"]) func `the documents in docs are those of the code`(
+    name: String
+  )
     throws
   {
     // Elsewhere than beside the sources on a machine to which only the tests were carried.

@@ -44,7 +44,8 @@ import Testing
     func take(_ other: TestAgent, _ name: String, address: String, bootstrap: String? = nil) throws {
       let file = "\(other.root)/bootstrap"
       if bootstrap == nil {
-        let text = "nodeagent.token=\(try token(name)) nodeagent.authority=https://10.77.0.1:9743 nodeagent.root=\(fingerprint)\n"
+        let text =
+          "nodeagent.token=\(try token(name)) nodeagent.authority=https://10.77.0.1:9743 nodeagent.root=\(fingerprint)\n"
         try FileSystem.replace(file, with: Array(text.utf8), mode: 0o644)
       }
       try FileSystem.makeDirectories(other.instance.configuration, mode: 0o755)
@@ -80,7 +81,8 @@ import Testing
     #expect(run.code == 0, "\(run)")
     #expect(try second.cli("ps", "--node", "10.77.0.1").output.contains("web"))
     #expect(try second.cli("exec", "--node", "10.77.0.1", "web", "echo", "far").output == "far\n")
-    let piped = try second.cli("exec", "-i", "--node", "10.77.0.1:9740", "web", "wc", "-c", input: String(repeating: "x", count: 300_000))
+    let piped = try second.cli(
+      "exec", "-i", "--node", "10.77.0.1:9740", "web", "wc", "-c", input: String(repeating: "x", count: 300_000))
     #expect(piped.output == "300000\n", "\(piped)")
     #expect(try second.cli("cert", "ls", "--node", "10.77.0.1").output.contains("web"))
     #expect(try second.cli("node", "status", "--node", "10.77.0.1").code == 0)
@@ -131,7 +133,9 @@ import Testing
         """,
       ])
       guard made.code == 0 else { throw Command.Failure(description: "\(made)") }
-      return ("\(folder)/all.pem", made.output.split(separator: "=").last.map { $0.lowercased().filter(\.isHexDigit) } ?? "")
+      return (
+        "\(folder)/all.pem", made.output.split(separator: "=").last.map { $0.lowercased().filter(\.isHexDigit) } ?? ""
+      )
     }
     func call(_ path: String, _ verb: [String]) throws -> Command {
       try second.cliList(verb + ["--node", "10.77.0.1", "--credentials", path])
@@ -139,7 +143,9 @@ import Testing
     let observer = try credentials("looker", ["--role", "observer"])
     #expect(try call(observer.path, ["ps"]).code == 0)
     let changing = try call(observer.path, ["node", "mark-unavailable", "--reason", "x"])
-    #expect(changing.code != 0 && changing.error.contains("needs the role") && changing.error.contains("looker on two.example"), "\(changing)")
+    #expect(
+      changing.code != 0 && changing.error.contains("needs the role")
+        && changing.error.contains("looker on two.example"), "\(changing)")
     // Roles of this machine's own parts count for nothing from elsewhere.
     let cheat = try credentials("cheat", ["--role", "container-controller", "--role", "monitor", "--role", "gateway"])
     let refused = try call(cheat.path, ["ps"])
@@ -170,13 +176,18 @@ import Testing
     try authority.take(second, "two.example", address: "10.77.0.2")
     try second.importBusybox("resources: {memory: 64MiB}", change: { try KeyUpcalls.install("keyctl", in: $0) })
     // The node is up, and says why it gives nobody an identity.
-    try second.eventually("it says what is wrong") { try Self.status(second).problem?.contains("does not answer") == true || Self.status(second).problem?.contains("10.77.0.1") == true }
+    try second.eventually("it says what is wrong") {
+      try Self.status(second).problem?.contains("does not answer") == true
+        || Self.status(second).problem?.contains("10.77.0.1") == true
+    }
     #expect(try second.cli("run", "--name", "plain", "bb").code == 0)
     let early = try second.cli("run", "--name", "early", "--identity", "bb")
     #expect(early.code != 0 && early.error.contains("has no identity here"), "\(early)")
     #expect(try first.cli("subsystem", "start", "authority").code == 0)
     try second.eventually("it is taken in", seconds: 60) { try Self.status(second).node == "two.example" }
-    try second.eventually("it gives identities") { try second.cli("run", "--name", "web", "--identity", "bb").code == 0 }
+    try second.eventually("it gives identities") {
+      try second.cli("run", "--name", "web", "--identity", "bb").code == 0
+    }
     // A manager that dies needs no token again: what it is, it has kept in a keyring.
     let serials = try authority.ledger()
     let pid = second.subsystemPID("cert-manager")
@@ -186,14 +197,18 @@ import Testing
       return now > 0 && now != pid
     }
     try second.eventually("it is still a node") { try Self.status(second).node == "two.example" }
-    #expect(try authority.ledger().components(separatedBy: "cert-manager").count == serials.components(separatedBy: "cert-manager").count)
+    #expect(
+      try authority.ledger().components(separatedBy: "cert-manager").count
+        == serials.components(separatedBy: "cert-manager").count)
     // The wire is cut: what runs goes on, and what ends is told later.
     #expect(try first.inside(["ip", "link", "set", "wire", "down"]).code == 0)
     #expect(try second.cli("exec", "web", "true").code == 0)
     #expect(try second.cli("rm", "-f", "web").code == 0)
     #expect(try first.inside(["ip", "link", "set", "wire", "up"]).code == 0)
     try second.eventually("its identity is revoked", seconds: 60) {
-      try authority.ledger().split(separator: "\n").filter { $0.contains("  bb  ") }.allSatisfy { $0.contains("revoked") }
+      try authority.ledger().split(separator: "\n").filter { $0.contains("  bb  ") }.allSatisfy {
+        $0.contains("revoked")
+      }
     }
   }
 

@@ -171,7 +171,8 @@ public enum CertMethods {
     public var keysPerUser: Int
     public var keyBytesPerUser: Int
     public init(
-      authority: String, problem: String?, application: String?, node: String?, root: String?, identities: Int, upcall: String?,
+      authority: String, problem: String?, application: String?, node: String?, root: String?, identities: Int,
+      upcall: String?,
       keysPerUser: Int, keyBytesPerUser: Int
     ) {
       self.authority = authority

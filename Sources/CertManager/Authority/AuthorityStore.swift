@@ -17,6 +17,8 @@ public struct AuthorityStore: Sendable {
   private struct Settings: Codable {
     var application: String
     var url: String?
+    /// The token that has the keys (RFC 7512); `nil`: they are in files.
+    var token: String?
   }
 
   public let authority: CertificateAuthority
@@ -28,8 +30,10 @@ public struct AuthorityStore: Sendable {
   /// - Parameters:
   ///   - directory: made with mode 0700; must not have an authority.
   ///   - credential: a file to encrypt the keys with.
+  ///   - token: a PKCS #11 URI (RFC 7512): the keys are made there and stay there, by the labels `APPLICATION root` and
+  ///     `APPLICATION intermediate`.
   public static func make(
-    _ directory: String, application: String, kind: KeyKind, url: String?, credential: String?
+    _ directory: String, application: String, kind: KeyKind, url: String?, credential: String?, token: String? = nil
   ) throws -> AuthorityStore {
     if let problem = AgentIdentity(application: application, subsystem: "a", agent: "a", node: "a").problem {
       throw CertificateProblem.refused(problem)
@@ -42,19 +46,32 @@ public struct AuthorityStore: Sendable {
       throw CertificateProblem.refused("\(directory) has an authority already")
     }
     let sealed = try SealedFile(credential: credential)
-    let (authority, rootKey) = try CertificateAuthority.make(application: application, kind: kind, url: url)
+    let authority: CertificateAuthority
+    var files: [(String, Certificate.PrivateKey)] = []
+    if let token {
+      guard kind == .p256 else { throw CertificateProblem.refused("the keys of a token are of P-256") }
+      let keys = try KeyToken(token)
+      authority = try CertificateAuthority.make(
+        application: application, kind: kind, url: url,
+        rootKey: Certificate.PrivateKey(try keys.generate("\(application) root")),
+        key: Certificate.PrivateKey(try keys.generate(Self.label(application))))
+    } else {
+      let (made, rootKey) = try CertificateAuthority.make(application: application, kind: kind, url: url)
+      authority = made
+      files = [("root.key", rootKey), ("intermediate.key", made.key)]
+    }
     for (name, certificate) in [("root.pem", authority.root), ("intermediate.pem", authority.intermediate)] {
       try FileSystem.replace(
         "\(directory)/\(name)", with: Array(try pem(certificate).utf8), mode: 0o644, durable: true)
     }
-    for (name, key) in [("root.key", rootKey), ("intermediate.key", authority.key)] {
+    for (name, key) in files {
       try sealed.write(Array("\(try key.serializeAsPEM().pemString)\n".utf8), to: "\(directory)/\(name)")
     }
     try sealed.write(SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }, to: "\(directory)/ledger.key")
     // What belongs to it has its mode.
     try FileSystem.replace("\(directory)/ledger.db", with: [], mode: 0o600)
     // Last: without it there is no authority.
-    let settings = try JSONEncoder().encode(Settings(application: application, url: url))
+    let settings = try JSONEncoder().encode(Settings(application: application, url: url, token: token))
     try FileSystem.replace("\(directory)/authority.json", with: Array(settings), mode: 0o600, durable: true)
     return try AuthorityStore(directory, credential: credential)
   }
@@ -70,8 +87,13 @@ public struct AuthorityStore: Sendable {
     func certificate(_ name: String) throws -> Certificate {
       try Certificate(pemEncoded: String(decoding: try FileSystem.read("\(directory)/\(name)"), as: UTF8.self))
     }
-    let key = try Certificate.PrivateKey(
-      pemEncoded: String(decoding: try sealed.read("\(directory)/intermediate.key"), as: UTF8.self))
+    let key =
+      if let token = settings.token {
+        Certificate.PrivateKey(try KeyToken(token).key(Self.label(settings.application)))
+      } else {
+        try Certificate.PrivateKey(
+          pemEncoded: String(decoding: try sealed.read("\(directory)/intermediate.key"), as: UTF8.self))
+      }
     authority = try CertificateAuthority(
       root: try certificate("root.pem"), intermediate: try certificate("intermediate.pem"), key: key, url: settings.url)
     ledger = try Ledger(
@@ -226,6 +248,8 @@ public struct AuthorityStore: Sendable {
     try authority.revocationList(
       try ledger.revocations(now: now), number: try ledger.nextListNumber(), now: now)
   }
+
+  private static func label(_ application: String) -> String { "\(application) intermediate" }
 
   public static func pem(_ certificate: Certificate) throws -> String {
     "\(try certificate.serializeAsPEM().pemString)\n"

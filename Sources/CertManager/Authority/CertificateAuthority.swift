@@ -47,7 +47,17 @@ public struct CertificateAuthority: Sendable {
   public static func make(
     application: String, kind: KeyKind = .p256, url: String? = nil, now: Date = Date()
   ) throws -> (authority: CertificateAuthority, rootKey: Certificate.PrivateKey) {
-    let (rootKey, key) = (try kind.generate(), try kind.generate())
+    let rootKey = try kind.generate()
+    let authority = try make(
+      application: application, kind: kind, url: url, rootKey: rootKey, key: try kind.generate(), now: now)
+    return (authority, rootKey)
+  }
+
+  /// The same with keys that are there.
+  static func make(
+    application: String, kind: KeyKind, url: String?, rootKey: Certificate.PrivateKey, key: Certificate.PrivateKey,
+    now: Date = Date()
+  ) throws -> CertificateAuthority {
     let rootName = try name(application, "root")
     let root = try certificate(
       of: rootKey.publicKey, named: rootName, from: now, life: rootLife, pathLength: 1, issuer: rootName,
@@ -55,7 +65,7 @@ public struct CertificateAuthority: Sendable {
     let intermediate = try certificate(
       of: key.publicKey, named: try name(application, "intermediate"), from: now, life: intermediateLife, pathLength: 0,
       issuer: rootName, issuerKey: rootKey, kind: kind)
-    return (try CertificateAuthority(root: root, intermediate: intermediate, key: key, url: url), rootKey)
+    return try CertificateAuthority(root: root, intermediate: intermediate, key: key, url: url)
   }
 
   /// `sha256:` and the hash of the root's DER in hexadecimal.

@@ -31,7 +31,9 @@ struct VerifiedList: Sendable {
         if let time = try Self.date(node) {
           times.append(time)
         } else if times.count == 2, node.identifier == .sequence {
-          for one in try DER.sequence(of: Element.self, identifier: .sequence, rootNode: node) { revoked.insert(one.serial) }
+          for one in try DER.sequence(of: Element.self, identifier: .sequence, rootNode: node) {
+            revoked.insert(one.serial)
+          }
         } else if !times.isEmpty {
           break
         }

@@ -71,7 +71,8 @@ public final class Ledger: Sendable {
 
   /// Uses a token up and issues what it is good for, both or neither. Of several at the same time one succeeds.
   public func redeem(
-    _ token: BootstrapToken, now: Date = Date(), issue: @escaping @Sendable (TokenGrant) throws -> (Certificate, AgentIdentity)
+    _ token: BootstrapToken, now: Date = Date(),
+    issue: @escaping @Sendable (TokenGrant) throws -> (Certificate, AgentIdentity)
   ) throws -> Certificate {
     do {
       return try writer.commit { [self] database in

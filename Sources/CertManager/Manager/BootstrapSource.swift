@@ -2,8 +2,8 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
-import Foundation
 import CertificateProfile
+import Foundation
 import JSONRPC
 import LinuxKernel
 import NIOPosix

@@ -96,8 +96,10 @@ public final class CertificateManager: Sendable {
     var router = RPCRouter(
       title: APIDocument.certificates.title, summary: APIDocument.certificates.summary, version: AgentVersion.current)
     addMethods(to: &router)
-    let server = try RPCServer(router: router, policy: RolePolicy(
-      operatorGIDs: [], gatewayUID: GatewayIdentity(instance: instance).uid), logger: logger)
+    let server = try RPCServer(
+      router: router,
+      policy: RolePolicy(
+        operatorGIDs: [], gatewayUID: GatewayIdentity(instance: instance).uid), logger: logger)
     try await server.start(try listening.duplicate())
     try manager.ready(status: "\(await registry.count) identities")
     logger.info("available", metadata: ["authority": "\(issuer.name)"])
@@ -183,7 +185,8 @@ public final class CertificateManager: Sendable {
     }
     return CertMethods.Status(
       authority: issuer.name, problem: problem, application: facts?.application, node: facts?.node,
-      root: try facts.map { try AuthorityStore.pem($0.root) }, identities: await registry.count, upcall: KeyUpcall.problem(), keysPerUser: limit("maxkeys"),
+      root: try facts.map { try AuthorityStore.pem($0.root) }, identities: await registry.count,
+      upcall: KeyUpcall.problem(), keysPerUser: limit("maxkeys"),
       keyBytesPerUser: limit("maxbytes"))
   }
 }

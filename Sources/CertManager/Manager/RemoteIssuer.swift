@@ -151,7 +151,8 @@ final class RemoteIssuer: CertificateIssuer {
   private func findAuthority(_ data: BootstrapData?) async throws {
     if state.withLock({ $0.root != nil && $0.url != nil }) { return }
     guard let url = settings.url ?? data?.authority, url.hasPrefix("https://") else {
-      throw CertificateProblem.unusable("neither certificates.yaml nor the bootstrap data has the authority's https URL")
+      throw CertificateProblem.unusable(
+        "neither certificates.yaml nor the bootstrap data has the authority's https URL")
     }
     guard let pin = settings.root ?? data?.root, pin.hasPrefix("sha256:") else {
       throw CertificateProblem.unusable(
@@ -191,7 +192,8 @@ final class RemoteIssuer: CertificateIssuer {
   }
 
   func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) async throws {
-    _ = try await call("/revoke", Revocation(agent: agent, sparing: serial, reason: reason.name), try own(), bearer: nil)
+    _ = try await call(
+      "/revoke", Revocation(agent: agent, sparing: serial, reason: reason.name), try own(), bearer: nil)
   }
 
   func state(of serial: Certificate.SerialNumber) async throws -> CertificateAuthority.CertificateState {
@@ -209,7 +211,9 @@ final class RemoteIssuer: CertificateIssuer {
       let answer = try await requester.send(
         HTTPProbe(url: "\(url)/crl"), body: [], timeout: Self.timeout,
         context: try OwnCredential.context(root: facts.root, nil))
-      guard answer.status == 200 else { throw CertificateProblem.unusable("\(url)/crl has the status \(answer.status)") }
+      guard answer.status == 200 else {
+        throw CertificateProblem.unusable("\(url)/crl has the status \(answer.status)")
+      }
       let list = try VerifiedList(answer.body, issuer: facts.intermediate)
       state.withLock { $0.list = (list, now) }
       return list

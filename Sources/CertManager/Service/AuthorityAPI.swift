@@ -79,12 +79,14 @@ struct AuthorityAPI: Sendable {
           return .problem(.badRequest, "what comes after /ocsp/ has to be a request in Base64")
         }
         return ocsp(Array(bytes), now)
-      case (_, "/sign"), (_, "/renew"), (_, "/issue"), (_, "/revoke"), (_, "/ocsp"): return .problem(.methodNotAllowed, "only POST is served here")
+      case (_, "/sign"), (_, "/renew"), (_, "/issue"), (_, "/revoke"), (_, "/ocsp"):
+        return .problem(.methodNotAllowed, "only POST is served here")
       case (_, "/root.pem"), (_, "/chain.pem"), (_, "/intermediate.der"), (_, "/crl"):
         return .problem(.methodNotAllowed, "only GET is served here")
       default:
         return .problem(
-          .notFound, "there are /sign, /renew, /issue, /revoke, /root.pem, /chain.pem, /intermediate.der, /crl and /ocsp")
+          .notFound,
+          "there are /sign, /renew, /issue, /revoke, /root.pem, /chain.pem, /intermediate.der, /crl and /ocsp")
       }
     } catch let problem as CertificateProblem {
       return .problem(.forbidden, "\(problem)")

@@ -10,7 +10,8 @@ enum CertificateManagerSpec {
   /// - Parameter controller: who the container controller is, and the group of those who may ask.
   /// - Parameter configuration: as the administrator wants it.
   static func make(
-    _ instance: Instance, _ identity: CertificateManagerIdentity, number: InstanceNumber, controller: ControllerIdentity,
+    _ instance: Instance, _ identity: CertificateManagerIdentity, number: InstanceNumber,
+    controller: ControllerIdentity,
     _ configuration: CertificateConfiguration
   ) -> SubsystemSpec {
     var spec = SubsystemSpec(name: name)
@@ -37,7 +38,9 @@ enum CertificateManagerSpec {
     spec.sockets = [
       .init(name: "cert", listen: "unix://\(instance.certificateSocket)", mode: 0o660, group: "\(controller.gid)")
     ]
-    if let address = configuration.callBack { spec.sockets.append(.init(name: "callback", listen: address, early: true)) }
+    if let address = configuration.callBack {
+      spec.sockets.append(.init(name: "callback", listen: address, early: true))
+    }
     spec.limits.pids = 64
     spec.limits.memory = 256 << 20
     return spec

@@ -52,13 +52,19 @@ struct AuthorityCommand: ParsableCommand {
     @Option(help: "p256, ed25519 or rsa-2048.") var key = KeyKind.p256
     @Option(help: ArgumentHelp("Where its list and its answers will be served, http://HOST:PORT.", valueName: "url"))
     var url: String?
+    @Option(
+      help: ArgumentHelp(
+        "Make the keys in a token, and leave them there: pkcs11:token=NAME?module-path=FILE&pin-source=file:FILE (RFC 7512).",
+        valueName: "uri"))
+    var pkcs11: String?
 
     func run() throws {
       try reporting {
         let store = try AuthorityStore.make(
-          try place.path, application: application, kind: key, url: url, credential: place.credentialPath)
+          try place.path, application: application, kind: key, url: url, credential: place.credentialPath, token: pkcs11
+        )
         print(try AuthorityStore.pem(store.authority.root), terminator: "")
-        if place.credentialPath == nil {
+        if place.credentialPath == nil, pkcs11 == nil {
           Terminal.complain(
             "the keys in \(try place.path) are not encrypted; --credential names a file to do that with")
         }
@@ -122,7 +128,8 @@ struct AuthorityCommand: ParsableCommand {
     @Option(help: ArgumentHelp("How long the token is good.", valueName: "duration")) var life = "1h"
     @Option(
       help: ArgumentHelp(
-        "Where the agent has to prove that it has the certificate's key; else that is revoked.", valueName: "host:port"))
+        "Where the agent has to prove that it has the certificate's key; else that is revoked.", valueName: "host:port")
+    )
     var callBack: String?
     @Option(help: ArgumentHelp("In which time.", valueName: "duration")) var callBackWithin = "1m"
 

@@ -16,7 +16,8 @@ struct CertificateManagerDaemon: ParsableCommand {
   @Option(help: ArgumentHelp("Who the gateway is, where there is one.", visibility: .hidden)) var gatewayUID: UInt32?
   @Option(help: ArgumentHelp("An authority elsewhere.", visibility: .hidden)) var authority: String?
   @Option(help: ArgumentHelp("The hash of its root.", visibility: .hidden)) var authorityRoot: String?
-  @Option(help: ArgumentHelp("Where the first token comes from; with it the authority is elsewhere.", visibility: .hidden))
+  @Option(
+    help: ArgumentHelp("Where the first token comes from; with it the authority is elsewhere.", visibility: .hidden))
   var bootstrap: String?
 
   func run() throws {
@@ -32,7 +33,8 @@ struct CertificateManagerDaemon: ParsableCommand {
       }
       let manager = try CertificateManager(
         instance: try options.instance, number: number,
-        authority: source.map { AuthoritySettings(url: authority, root: authorityRoot, bootstrap: $0) }, manager: ServiceManager(),
+        authority: source.map { AuthoritySettings(url: authority, root: authorityRoot, bootstrap: $0) },
+        manager: ServiceManager(),
         logger: DaemonLog.make("cert-manager"))
       let daemons = CertificateManager.Daemons(containerController: controllerUID, gateway: gatewayUID)
       try runBlocking { try await manager.run(listening, callBack: given["callback"], daemons: daemons, until: end) }
