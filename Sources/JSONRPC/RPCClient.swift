@@ -57,7 +57,7 @@ public final class RPCClient {
     ]
     if let deadline { request["deadline"] = .integer(deadline) }
     try send(try JSONCoding.encode(JSONValue.object(request)))
-    while let message = try receive() {
+    while let message = try answer(to: method) {
       guard message["id"] == .integer(id) else {
         if message["method"] != nil { notifications.append(message) }
         if message["id"] == .null, let error = message["error"] { throw try Self.error(error) }
@@ -67,6 +67,16 @@ public final class RPCClient {
       return message["result"] ?? .null
     }
     throw RPCError(.unavailable, "the agent closed the connection before it answered \(method)")
+  }
+
+  /// - Throws: `unavailable` where the other end says nothing for as long as it may take.
+  private func answer(to method: String) throws -> JSONValue? {
+    do {
+      return try receive()
+    } catch let error as SyscallError where error.errno == EAGAIN {
+      throw RPCError(
+        .unavailable, "\(method) was not answered in time; does that part of the agent run? (nodeagent subsystem ls)")
+    }
   }
 
   private static func error(_ value: JSONValue) throws -> RPCError {

@@ -37,7 +37,9 @@ struct InstanceOptions: ParsableArguments {
 
   func containers() throws -> RPCClient { try remote(.container) ?? RPCClient(path: try instance.containerSocket) }
   func metrics() throws -> RPCClient { try RPCClient(path: try instance.metricsSocket) }
-  func certificates() throws -> RPCClient { try remote(.cert) ?? RPCClient(path: try instance.certificateSocket) }
+  func certificates() throws -> RPCClient {
+    try remote(.cert) ?? RPCClient(path: try instance.certificateSocket, seconds: 30)
+  }
   func controller() throws -> RPCClient { try remote(.node) ?? RPCClient(path: try instance.nodeSocket) }
 
   /// `nil` where this node is meant.

@@ -179,6 +179,22 @@ import Testing
     _ = token
   }
 
+  @Test func `the manager gives signs of life`() throws {
+    let agent = try TestAgent()
+    let manager = agent.subsystemPID("cert-manager")
+    let credentials = try FileSystem.status(of: agent.instance.certificateSocket)
+    let status = try FileSystem.readText("/proc/\(manager)/status")
+    #expect(status.contains("Uid:\t\(credentials.uid)\t"), "its own socket is not its own")
+    #expect(credentials.uid != 0 && credentials.mode & 0o777 == 0o660)
+    // The first look comes with the start.
+    try agent.eventually("it is available") {
+      try agent.cli("subsystem", "ls").output.contains("cert-manager          available")
+    }
+    _ = try agent.certificates().call(CertMethods.status)
+    let log = try FileSystem.readText("\(agent.instance.subsystemState)/cert-manager/log.000001", limit: 1 << 20)
+    #expect(!log.contains("no sign of life"), "\(log)")
+  }
+
   @Test func `keys are nowhere but in the keyring`() throws {
     let agent = try Self.agent()
     #expect(try agent.cli("run", "--name", "web", "bb").code == 0)

@@ -46,7 +46,7 @@ import Testing
     let agent = try TestAgent()
     // The monitor may take a moment longer than those who are waited for.
     try agent.eventually("all of its own parts are there") {
-      try agent.call(NodeMethods.status, node: true).subsystems == ["available": 2]
+      try agent.call(NodeMethods.status, node: true).subsystems == ["available": 3]
     }
     let status = try agent.call(NodeMethods.status, node: true)
     #expect(status.state == .available)

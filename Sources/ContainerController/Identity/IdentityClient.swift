@@ -54,11 +54,6 @@ final class IdentityClient: Sendable {
           endpoints: record.descriptor.endpoints.map { .init(name: $0.name, proto: $0.proto, port: $0.port) },
           roles: ["component"], key: wanted.key, life: wanted.life),
         deadline: Int64(Self.patienceSeconds) * 1000)
-    } catch let error as SyscallError {
-      throw RPCError(
-        .startFailed,
-        "the certificate manager did not answer (\(SyscallError.words(for: error.errno))); does it run? (nodeagent subsystem ls)"
-      )
     } catch let error as RPCError {
       throw RPCError(.startFailed, "the certificate manager gives it no identity: \(error.message)", data: error.data)
     }

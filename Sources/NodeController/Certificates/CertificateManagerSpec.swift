@@ -35,8 +35,11 @@ enum CertificateManagerSpec {
     spec.watchdog = 60_000
     // Others wait for it: it is never given up.
     spec.restart = .init(condition: .always, delay: 100, maximumDelay: 5000, burst: 0)
+    // Its own, so that it can look whether it answers.
     spec.sockets = [
-      .init(name: "cert", listen: "unix://\(instance.certificateSocket)", mode: 0o660, group: "\(controller.gid)")
+      .init(
+        name: "cert", listen: "unix://\(instance.certificateSocket)", mode: 0o660, user: "\(identity.uid)",
+        group: "\(controller.gid)")
     ]
     if let address = configuration.callBack {
       spec.sockets.append(.init(name: "callback", listen: address, early: true))

@@ -298,6 +298,11 @@ actor Subsystem: ManagedSubsystem {
     machine.readiness = spec.readiness
     isSpawning = true
     do {
+      // Those of the run before stay open, unless it is to have others now.
+      if spec.sockets != sockets.specs {
+        sockets.close()
+        sockets = SubsystemSockets(spec.sockets, watcher: services.watcher)
+      }
       let handed = try sockets.open()
       let spec = spec
       let launcher = launcher
