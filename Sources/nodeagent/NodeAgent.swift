@@ -3,6 +3,7 @@
 
 import AgentAPI
 import ArgumentParser
+import Glibc
 
 /// The executable: the command line of the admin, and the daemons.
 @main
@@ -39,4 +40,11 @@ struct NodeAgent: ParsableCommand {
       CommandGroup(name: "Certificates", subcommands: [AuthorityCommand.self, CertificateCommand.self]),
       CommandGroup(name: "Network", subcommands: [FirewallCommand.self, NetworkCommand.self]),
     ])
+
+  /// Options before the verb are as good as behind it: `nodeagent --node HOST ps`.
+  static func main() {
+    let (leading, rest) = LeadingOptions.split(Array(CommandLine.arguments.dropFirst()))
+    for (name, value) in leading { setenv(name, value, 1) }
+    main(rest)
+  }
 }

@@ -79,7 +79,7 @@ import Testing
     // From the second node: look, start, talk, read the log, end.
     let run = try second.cli("run", "--node", "10.77.0.1", "--name", "web", "bb")
     #expect(run.code == 0, "\(run)")
-    #expect(try second.cli("ps", "--node", "10.77.0.1").output.contains("web"))
+    #expect(try second.cli("--node", "10.77.0.1", "ps").output.contains("web"))
     #expect(try second.cli("exec", "--node", "10.77.0.1", "web", "echo", "far").output == "far\n")
     let piped = try second.cli(
       "exec", "-i", "--node", "10.77.0.1:9740", "web", "wc", "-c", input: String(repeating: "x", count: 300_000))

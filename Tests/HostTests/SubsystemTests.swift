@@ -499,7 +499,7 @@ import Testing
     try agent.unit("machine", "unit: of-the-machine.service\nstart: demand")
     #expect(try agent.cli("subsystem", "reload").code == 0)
     #expect(try agent.cli("logs", "never").output == "")
-    let refused = try agent.cli("rpc", "--node", "subsystem.logs", "{\"name\": \"machine\"}")
+    let refused = try agent.cli("rpc", "subsystem.logs", "{\"name\": \"machine\"}")
     #expect(refused.code == 5)
     #expect(refused.error.contains("journalctl -u of-the-machine.service"), "\(refused)")
     let status = try agent.cli("subsystem", "status", "machine")
@@ -626,7 +626,7 @@ import Testing
     let after = try agent.call(EventMethods.list, .init(), node: true)
     #expect(after.prefix(before.count) == before[...])
     #expect(after.map(\.sequence) == (1...UInt64(after.count)).map { $0 })
-    #expect(Set(after.map(\.source)) == ["node-controller", "container-controller"])
+    #expect(Set(after.map(\.source)) == ["node-controller", "container-controller", "cert-manager"])
     #expect(try agent.cli("events", "--kind", "container", "--json").output.split(separator: "\n").count >= 4)
   }
 }

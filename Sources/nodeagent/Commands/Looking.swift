@@ -196,9 +196,29 @@ struct RPC: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Call a method of the API and print its result.",
     discussion:
-      "For example: nodeagent rpc container.list, or nodeagent rpc --node node.info. rpc.discover describes all.")
+      "For example: nodeagent rpc container.list, or nodeagent rpc node.info. rpc.discover describes all of a socket."
+  )
+
+  enum Socket: String, ExpressibleByArgument, CaseIterable {
+    case container, node, cert, metrics
+
+    private var document: APIDocument {
+      switch self {
+      case .container: .containers
+      case .node: .node
+      case .cert: .certificates
+      case .metrics: .metrics
+      }
+    }
+
+    /// One that nobody has is refused by the container controller, which says so.
+    static func having(_ method: String) -> Socket {
+      allCases.first { socket in socket.document.methods.contains { $0.name == method } } ?? .container
+    }
+  }
+
   @OptionGroup var options: InstanceOptions
-  @Flag(help: "Call the node controller instead of the container controller.") var node = false
+  @Option(help: "container, node, cert or metrics; else the first that has the method.") var socket: Socket?
   @Option(help: ArgumentHelp("Give up after so many milliseconds.", valueName: "ms")) var deadline: Int64?
   @Argument(help: "The method.") var method: String
   @Argument(help: "The parameters, a JSON object.") var params = "{}"
@@ -211,7 +231,13 @@ struct RPC: ParsableCommand {
       } catch {
         throw ValidationError("the parameters are not JSON")
       }
-      let client = try node ? options.controller() : options.containers()
+      let client =
+        switch socket ?? Socket.having(method) {
+        case .container: try options.containers()
+        case .node: try options.controller()
+        case .cert: try options.certificates()
+        case .metrics: try options.metrics()
+        }
       print(try JSONCoding.encodePretty(try client.call(method, params: value, deadline: deadline)))
     }
   }
