@@ -55,6 +55,28 @@ import Testing
       try other.startDaemon()
     }
 
+    /// A certificate by a token, with its key, in a file.
+    func credentials(_ name: String, _ options: [String]) throws -> (path: String, serial: String) {
+      let folder = "\(agent.root)/\(name)"
+      try FileSystem.makeDirectories(folder, mode: 0o700)
+      let token = try agent.cliList(["ca", "token", "two.example", name, "--directory", directory] + options)
+      try FileSystem.replace("\(folder)/token", with: Array(token.output.utf8), mode: 0o600)
+      let made = try agent.inside([
+        "sh", "-c",
+        """
+        cd \(folder) && openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem 2>/dev/null \
+        && openssl req -new -key key.pem -subj /CN=x -out req.pem \
+        && \(agent.programs)/nodeagent ca sign --directory \(directory) --token-file token < req.pem > cert.pem \
+        && cat key.pem cert.pem \(directory)/root.pem > all.pem && chmod 600 all.pem \
+        && openssl x509 -in cert.pem -noout -serial
+        """,
+      ])
+      guard made.code == 0 else { throw Command.Failure(description: "\(made)") }
+      return (
+        "\(folder)/all.pem", made.output.split(separator: "=").last.map { $0.lowercased().filter(\.isHexDigit) } ?? ""
+      )
+    }
+
     func ledger() throws -> String { try agent.cli("ca", "ls", "--directory", directory).output }
   }
 
@@ -76,16 +98,23 @@ import Testing
     }
     try first.importBusybox(
       "resources: {memory: 64MiB}\nidentity: true", change: { try KeyUpcalls.install("keyctl", in: $0) })
-    // From the second node: look, start, talk, read the log, end.
-    let run = try second.cli("run", "--node", "10.77.0.1", "--name", "web", "bb")
-    #expect(run.code == 0, "\(run)")
-    #expect(try second.cli("--node", "10.77.0.1", "ps").output.contains("web"))
-    #expect(try second.cli("exec", "--node", "10.77.0.1", "web", "echo", "far").output == "far\n")
-    let piped = try second.cli(
-      "exec", "-i", "--node", "10.77.0.1:9740", "web", "wc", "-c", input: String(repeating: "x", count: 300_000))
-    #expect(piped.output == "300000\n", "\(piped)")
-    #expect(try second.cli("cert", "ls", "--node", "10.77.0.1").output.contains("web"))
+    // Root on the second node is its node controller there: it may look, and no more.
+    #expect(try second.cli("--node", "10.77.0.1", "ps").code == 0)
     #expect(try second.cli("node", "status", "--node", "10.77.0.1").code == 0)
+    let refused = try second.cli("run", "--node", "10.77.0.1", "--name", "web", "bb")
+    #expect(refused.code != 0 && refused.error.contains("needs the role operator"), "\(refused)")
+    // Who is to change things has a certificate that says so.
+    let boss = try authority.credentials("boss", ["--role", "admin"]).path
+    func far(_ verb: String..., input: String = "") throws -> Command {
+      try second.cliList(["--node", "10.77.0.1:9740", "--credentials", boss] + verb, input: input)
+    }
+    let run = try far("run", "--name", "web", "bb")
+    #expect(run.code == 0, "\(run)")
+    #expect(try far("ps").output.contains("web"))
+    #expect(try far("exec", "web", "echo", "far").output == "far\n")
+    let piped = try far("exec", "-i", "web", "wc", "-c", input: String(repeating: "x", count: 300_000))
+    #expect(piped.output == "300000\n", "\(piped)")
+    #expect(try far("cert", "ls").output.contains("web"))
     // The container's identity is from the same authority, and leads to its root.
     #expect(try authority.ledger().contains("one.example"))
     // Its token does not work twice: a third node that has come by it stays outside.
@@ -118,42 +147,22 @@ import Testing
       "(echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"node.info\"}'; sleep 3) | openssl s_client -connect 10.77.0.1:9740 -alpn nodeagent-node/1",
     ])
     #expect(bare.error.contains("certificate required") && !bare.output.contains("\"result\""), "\(bare)")
-    /// A certificate by a token, with its key, in a file.
-    func credentials(_ name: String, _ options: [String]) throws -> (path: String, serial: String) {
-      let folder = "\(second.root)/\(name)"
-      try FileSystem.makeDirectories(folder, mode: 0o700)
-      let token = try first.cliList(["ca", "token", "two.example", name, "--directory", authority.directory] + options)
-      try FileSystem.replace("\(folder)/token", with: Array(token.output.utf8), mode: 0o600)
-      let made = try first.inside([
-        "sh", "-c",
-        """
-        cd \(folder) && openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem 2>/dev/null \
-        && openssl req -new -key key.pem -subj /CN=x -out req.pem \
-        && \(first.programs)/nodeagent ca sign --directory \(authority.directory) --token-file token < req.pem > cert.pem \
-        && cat key.pem cert.pem \(authority.directory)/root.pem > all.pem && chmod 600 all.pem \
-        && openssl x509 -in cert.pem -noout -serial
-        """,
-      ])
-      guard made.code == 0 else { throw Command.Failure(description: "\(made)") }
-      return (
-        "\(folder)/all.pem", made.output.split(separator: "=").last.map { $0.lowercased().filter(\.isHexDigit) } ?? ""
-      )
-    }
     func call(_ path: String, _ verb: [String]) throws -> Command {
       try second.cliList(verb + ["--node", "10.77.0.1", "--credentials", path])
     }
-    let observer = try credentials("looker", ["--role", "observer"])
+    let observer = try authority.credentials("looker", ["--role", "observer"])
     #expect(try call(observer.path, ["ps"]).code == 0)
     let changing = try call(observer.path, ["node", "mark-unavailable", "--reason", "x"])
     #expect(
       changing.code != 0 && changing.error.contains("needs the role")
         && changing.error.contains("looker on two.example"), "\(changing)")
     // Roles of this machine's own parts count for nothing from elsewhere.
-    let cheat = try credentials("cheat", ["--role", "container-controller", "--role", "monitor", "--role", "gateway"])
+    let cheat = try authority.credentials(
+      "cheat", ["--role", "container-controller", "--role", "monitor", "--role", "gateway"])
     let refused = try call(cheat.path, ["ps"])
     #expect(refused.code != 0 && refused.error.contains("no role for callers from other machines"), "\(refused)")
     // What is revoked is refused, as soon as the list is fetched anew.
-    let admin = try credentials("boss", ["--role", "admin"])
+    let admin = try authority.credentials("boss", ["--role", "admin"])
     #expect(try call(admin.path, ["subsystem", "ls"]).code == 0)
     let expected = try call(admin.path, ["cert", "ls"])
     #expect(expected.code == 0, "\(expected)")

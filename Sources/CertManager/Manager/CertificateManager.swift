@@ -27,7 +27,7 @@ public final class CertificateManager: Sendable {
   /// What a manager's own certificate has to say where the authority is elsewhere: its node's agents have parts of it.
   public static let needed = AgentCapabilities(
     spawn: [AgentCapabilities.any],
-    roles: ["admin", "cert-manager", "component", "container-controller", "observer", "operator"])
+    roles: ["cert-manager", "component", "container-controller", "observer"])
 
   private let instance: Instance
   private let manager: ServiceManager
@@ -49,7 +49,8 @@ public final class CertificateManager: Sendable {
     // What is in this memory is nobody else's: no dump of it, and no reading of it but by root.
     ProcessSecrecy.begin()
     if let authority {
-      issuer = RemoteIssuer(authority, instance: number, logger: logger)
+      issuer = RemoteIssuer(
+        authority, instance: number, directory: instance.certificateState, logger: logger)
     } else {
       issuer = try EmbeddedIssuer(
         directory: "\(instance.certificateState)/ca", application: "nodeagent", node: NodeName.own(), credential: nil,
@@ -73,9 +74,10 @@ public final class CertificateManager: Sendable {
       await issuer.run {
         do {
           try await registry.load()
-          // The first agents of the node; the others descend from them.
+          // The first agents of the node; the others descend from them. On other nodes they may look, and change nothing: who has taken
+          // over one node has not all.
           try await registry.ensure(
-            "node-controller", uid: 0, .init(spawn: [AgentCapabilities.any], roles: ["admin", "component", "operator"]))
+            "node-controller", uid: 0, .init(spawn: [AgentCapabilities.any], roles: ["component", "observer"]))
           try await registry.ensure(
             "container-controller", uid: daemons.containerController,
             .init(spawn: [AgentCapabilities.any], roles: ["component", "container-controller"]))

@@ -20,6 +20,9 @@ actor IdentityRegistry {
   /// Agents by the hash of the newest token of each.
   private var tokens: [Data: String] = [:]
   private let feed: IdentityFeed
+  /// Anybody on the machine can cause refusals: so many are told in a minute.
+  private var refusals = (minute: 0, count: 0)
+  private static let mostRefusals = 60
 
   static let most = 4096
 
@@ -197,6 +200,9 @@ actor IdentityRegistry {
   /// What is refused is written down, and told.
   private func refuse(_ what: String, _ why: String, _ uid: UInt32, agent: String? = nil) -> RPCError {
     issuer.refused(what, .refused("\(why) (uid \(uid)\(agent.map { ", agent \($0)" } ?? ""))"))
+    let minute = Int(Date().timeIntervalSince1970 / 60)
+    refusals = (minute, refusals.minute == minute ? refusals.count + 1 : 1)
+    guard refusals.count <= Self.mostRefusals else { return RPCError(.permissionDenied, why) }
     events.add(
       kind: "certificate", name: what, event: "refused", severity: .warning, cause: why, correlation: nil,
       data: ["uid": "\(uid)"].merging(agent.map { ["agent": $0] } ?? [:]) { $1 })

@@ -44,6 +44,8 @@ struct OwnCredential: Sendable {
 
   /// Keeps it for the next manager.
   func keep(_ instance: Int, now: Date = Date()) throws {
+    // Keyrings belong to threads.
+    try Self.enter()
     let text = Array(try [certificate, intermediate].map(AuthorityStore.pem).joined().utf8)
     let payload = try key.withSecret { secret in
       try LockedBytes(count: 32 + text.count) { bytes in

@@ -5,6 +5,7 @@ import AgentAPI
 import CertificateProfile
 import Foundation
 import JSONRPC
+import LinuxKernel
 import Logging
 import NIOPosix
 import Probing
@@ -40,8 +41,15 @@ final class RemoteIssuer: CertificateIssuer {
     var reason: String
   }
 
+  /// Where the authority is, as it was found: the bootstrap data need not be there for ever.
+  private struct Found: Codable {
+    var url: String
+    var root: String
+  }
+
   private let settings: AuthoritySettings
   private let instance: Int
+  private let file: String
   private let logger: Logger
   private let requester = HTTPRequester(group: MultiThreadedEventLoopGroup.singleton)
   private let state = Mutex(State())
@@ -52,8 +60,10 @@ final class RemoteIssuer: CertificateIssuer {
   /// Tells what is refused, which trying again does not change.
   private static let refusals = [400, 401, 403, 404]
 
-  init(_ settings: AuthoritySettings, instance: Int, logger: Logger) {
+  /// - Parameter directory: the manager's own.
+  init(_ settings: AuthoritySettings, instance: Int, directory: String, logger: Logger) {
     self.settings = settings
+    file = "\(directory)/authority.json"
     self.instance = instance
     self.logger = logger
     state.withLock { $0.url = settings.url }
@@ -150,11 +160,12 @@ final class RemoteIssuer: CertificateIssuer {
   /// from whoever answers there.
   private func findAuthority(_ data: BootstrapData?) async throws {
     if state.withLock({ $0.root != nil && $0.url != nil }) { return }
-    guard let url = settings.url ?? data?.authority, url.hasPrefix("https://") else {
+    let known = (try? FileSystem.read(file)).flatMap { try? JSONText.decode(Found.self, $0) }
+    guard let url = settings.url ?? data?.authority ?? known?.url, url.hasPrefix("https://") else {
       throw CertificateProblem.unusable(
         "neither certificates.yaml nor the bootstrap data has the authority's https URL")
     }
-    guard let pin = settings.root ?? data?.root, pin.hasPrefix("sha256:") else {
+    guard let pin = settings.root ?? data?.root ?? known?.root, pin.hasPrefix("sha256:") else {
       throw CertificateProblem.unusable(
         "neither certificates.yaml nor the bootstrap data has the root's hash, sha256: and 64 hexadecimal digits")
     }
@@ -169,6 +180,8 @@ final class RemoteIssuer: CertificateIssuer {
     guard fingerprint == pin.lowercased() else {
       throw CertificateProblem.unusable("what \(url) has for a root has the hash \(fingerprint), not \(pin.prefix(80))")
     }
+    try FileSystem.replace(
+      file, with: Array(try JSONText.encode(Found(url: url, root: fingerprint)).utf8), mode: 0o600, durable: true)
     state.withLock { state in
       state.root = root
       state.url = url
