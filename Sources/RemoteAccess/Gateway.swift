@@ -29,7 +29,6 @@ public final class Gateway: Sendable {
 
   private static let mostConnections = 1024
   private static let handshakeSeconds: Int64 = 10
-  private static let idleMinutes: Int64 = 60
   /// Refusals that are written down in a minute: anybody can cause them.
   private static let mostRefusals = 60
 
@@ -74,18 +73,21 @@ public final class Gateway: Sendable {
     let copy = try socket.duplicate()
     _ = try await ServerBootstrap(group: group)
       .childChannelOption(.autoRead, value: true)
+      // Somebody who follows a log may hear nothing for long; one that is gone is found out by the kernel (tcp(7)).
+      .childChannelOption(.socketOption(.so_keepalive), value: 1)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
       .childChannelInitializer { [self] channel in
         // Without an identity nobody can be told anything.
-        guard let known = identity.withLock({ $0 }),
-          connections.wrappingAdd(1, ordering: .relaxed).newValue <= Self.mostConnections
-        else { return channel.close() }
+        guard let known = identity.withLock({ $0 }) else { return channel.close() }
+        guard connections.wrappingAdd(1, ordering: .relaxed).newValue <= Self.mostConnections else {
+          connections.wrappingSubtract(1, ordering: .relaxed)
+          return channel.close()
+        }
         channel.closeFuture.whenComplete { [self] _ in connections.wrappingSubtract(1, ordering: .relaxed) }
         return channel.eventLoop.makeCompletedFuture { [self] in
           try channel.pipeline.syncOperations.addHandlers([
-            IdleStateHandler(allTimeout: .minutes(Self.idleMinutes)), NIOSSLServerHandler(context: known.context),
-            GatewayHandler(self, application: known.application),
+            NIOSSLServerHandler(context: known.context), GatewayHandler(self, application: known.application),
           ])
           channel.eventLoop.scheduleTask(in: .seconds(Self.handshakeSeconds)) {
             // By then it has been connected through, or is not worth waiting for.

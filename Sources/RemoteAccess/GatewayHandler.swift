@@ -31,7 +31,6 @@ final class GatewayHandler: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if event is IdleStateHandler.IdleStateEvent { return context.close(promise: nil) }
     guard case .handshakeCompleted(let name)? = event as? TLSUserEvent else {
       return context.fireUserInboundEventTriggered(event)
     }

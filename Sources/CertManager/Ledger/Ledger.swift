@@ -247,7 +247,7 @@ public final class Ledger: Sendable {
 
   /// A number that no list has had.
   public func nextListNumber() throws -> Int {
-    try writer.commit { [self] database in
+    try writer.commit { database in
       try database.run(
         "INSERT INTO heads (name, number) VALUES ('crl', 1) ON CONFLICT (name) DO UPDATE SET number = number + 1")
       return Int(try database.run("SELECT number FROM heads WHERE name = 'crl'").first?[0].integer ?? 1)

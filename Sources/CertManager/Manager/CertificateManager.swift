@@ -91,7 +91,7 @@ public final class CertificateManager: Sendable {
     // An authority elsewhere may be away for long, and the node has to come up.
     if issuer is EmbeddedIssuer { for await _ in readiness {} }
     if let callBack, let remote = issuer as? RemoteIssuer {
-      try await CallBackServer(own: { remote.credential }, logger: logger).start(try callBack.duplicate())
+      try await CallBackServer(own: { remote.credential }).start(try callBack.duplicate())
     }
     let redeeming = try RedeemServer(path: instance.redeemSocket, registry: registry, logger: logger)
     try redeeming.start()
