@@ -16,12 +16,13 @@ struct VerifiedList: Sendable {
   /// - Parameter issuer: who has to have signed it.
   /// - Throws: where it is none, or somebody else's.
   init(_ bytes: [UInt8], issuer: Certificate) throws {
-    let (tbs, signature) = try DER.sequence(try DER.parse(bytes), identifier: .sequence) { nodes in
-      guard let tbs = nodes.next() else { throw ASN1Error.invalidASN1Object(reason: "no list") }
-      _ = nodes.next()
-      return (tbs, try ASN1BitString(derEncoded: &nodes))
+    let (tbs, algorithm, signature) = try DER.sequence(try DER.parse(bytes), identifier: .sequence) { nodes in
+      guard let tbs = nodes.next(), let algorithm = nodes.next() else {
+        throw ASN1Error.invalidASN1Object(reason: "no list")
+      }
+      return (tbs, Array(algorithm.encodedBytes), try ASN1BitString(derEncoded: &nodes))
     }
-    guard let kind = KeyKind(issuer.publicKey),
+    guard let kind = KeyKind(issuer.publicKey), algorithm == (try Self.encoded(kind)), signature.paddingBits == 0,
       issuer.publicKey.isValidSignature(signature.bytes, for: tbs.encodedBytes, signatureAlgorithm: kind.algorithm)
     else { throw CertificateProblem.unusable("the list of revoked certificates is not signed by the intermediate") }
     (revoked, nextUpdate) = try DER.sequence(tbs, identifier: .sequence) { nodes in
@@ -46,6 +47,13 @@ struct VerifiedList: Sendable {
   }
 
   func contains(_ serial: Certificate.SerialNumber) -> Bool { revoked.contains(Array(serial.bytes)) }
+
+  /// What stands outside the signed part is as it has to be, and nothing else (RFC 5280 §5.1.1.2).
+  private static func encoded(_ kind: KeyKind) throws -> [UInt8] {
+    var coder = DER.Serializer()
+    try kind.serializeAlgorithm(into: &coder)
+    return coder.serializedBytes
+  }
 
   private static func date(_ node: ASN1Node) throws -> Date? {
     var time = tm()
