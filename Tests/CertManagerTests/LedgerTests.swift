@@ -4,6 +4,7 @@
 import CertificateProfile
 import Crypto
 import Foundation
+import JSONRPC
 import Synchronization
 import Testing
 import X509
@@ -174,5 +175,40 @@ import X509
     }
     let tokens = Set((0..<100).map { _ in BootstrapToken().text })
     #expect(tokens.count == 100 && tokens.allSatisfy { BootstrapToken($0) != nil })
+  }
+
+  @Test func `changes that come together are on the disk together, and one that fails takes no other with it`()
+    async throws
+  {
+    let site = try Site()
+    let key = try KeyKind.p256.generate()
+    let kept = try await withThrowingTaskGroup(of: Bool.self) { group in
+      for index in 0..<120 {
+        group.addTask { [store = site.store] in
+          // Each third has a token that nobody has made.
+          guard index % 3 > 0 else {
+            do {
+              _ = try await Blocking.run {
+                try store.ledger.redeem(BootstrapToken()) { _ in throw CertificateProblem.refused("never") }
+              }
+              return true
+            } catch is CertificateProblem {
+              return false
+            }
+          }
+          let identity = AgentIdentity(application: "shop", subsystem: "web", agent: "a\(index)", node: "n.example")
+          try await Blocking.run {
+            let certificate = try store.authority.issue(identity, .init(), key: key.publicKey)
+            try store.ledger.record(certificate, identity, .init(), event: "issued")
+          }
+          return true
+        }
+      }
+      return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+    }
+    #expect(kept == 80)
+    #expect(try site.store.ledger.entries().count == 80)
+    #expect(try site.store.ledger.verifyAudit() == .intact(rows: 120))
+    #expect(try site.store.ledger.audit(last: 200).map(\.number) == Array(1...120))
   }
 }

@@ -21,7 +21,9 @@ final class TestServer: Sendable {
   let path: String
   private let server: RPCServer
 
-  init(limits: RPCLimits = RPCLimits()) async throws {
+  static let change = Method<Empty, Empty>("change", role: .operatorRole, "For some.")
+
+  init(limits: RPCLimits = RPCLimits(), policy: RolePolicy = RolePolicy()) async throws {
     var template = Array("/tmp/nodeagent-rpc-XXXXXX".utf8CString)
     path = "\(mkdtemp(&template).map { String(cString: $0) } ?? "/nonexistent")/s.sock"
     var router = RPCRouter(title: "test", summary: "For tests.", version: "1")
@@ -31,6 +33,7 @@ final class TestServer: Sendable {
       return Empty()
     }
     router.on(Self.secret) { _, _ in Empty() }
+    router.on(Self.change) { _, _ in Empty() }
     router.onStream(Self.echo) { _, _ in
       (
         Empty(),
@@ -49,7 +52,7 @@ final class TestServer: Sendable {
     }
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    server = try RPCServer(router: router, policy: RolePolicy(), limits: limits, logger: logger)
+    server = try RPCServer(router: router, policy: policy, limits: limits, logger: logger)
     try await server.start(try UnixSocket.listen(path, mode: 0o600))
   }
 
