@@ -13,12 +13,12 @@ struct CertificateEvents: Sendable {
   let logger: Logger
 
   func run() async {
-    // The time of the last one that was taken; each life of the manager counts its own from 1.
-    let last = Mutex<(time: String, sequence: UInt64)?>(nil)
-    let begin = Timestamp.now
+    // The time of the last one that was taken, by this node controller or by one before it; each life of the manager counts its own from 1.
+    let last = Mutex<(time: String, sequence: UInt64)?>(newest().map { ($0, .max) })
     let follower = TopicFollower(path: instance.certificateSocket, logger: logger)
     let stream = follower.follow(EventMethods.topic, keeping: 1000) {
-      EventMethods.Query(since: last.withLock { $0?.time } ?? begin)
+      let time = last.withLock { $0?.time }
+      return time == nil ? EventMethods.Query(after: 0) : EventMethods.Query(since: time)
     }
     for await event in stream {
       let isNew = last.withLock { last in
@@ -29,6 +29,16 @@ struct CertificateEvents: Sendable {
         return true
       }
       if isNew { events.append(event) }
+    }
+  }
+
+  private func newest() -> String? {
+    do {
+      return try events.list(EventFilter(.init(kinds: ["certificate"])))
+        .last { $0.source == CertificateManagerSpec.name }?.time
+    } catch {
+      logger.error("the node's events cannot be read", metadata: ["error": "\(error)"])
+      return nil
     }
   }
 }
