@@ -325,11 +325,10 @@ final class RPCConnection: ChannelInboundHandler {
     let entry = try server.find(request.method, peer: peer)
     try RPCRouter.check(request.params, entry)
     let remote = try JSONCoding.decode(RemotePeer.self, from: request.params)
-    guard peer.remote == nil, tasks.isEmpty, subscriptions.isEmpty, nextTask == 0, !remote.usableRoles.isEmpty else {
-      throw RPCError(.permissionDenied, "\(remote.agent.prefix(64)) has no role for callers from other machines")
+    guard nextTask == 0, subscriptions.isEmpty else {
+      throw RPCError(.permissionDenied, "peer.assume is the first request of a connection, or none")
     }
-    peer.remote = remote
-    peer.roles = remote.usableRoles
+    try peer.become(remote)
     return Array("{}".utf8)
   }
 

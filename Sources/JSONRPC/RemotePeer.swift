@@ -21,3 +21,14 @@ public struct RemotePeer: Codable, Sendable, Hashable {
 
   public var usableRoles: Set<Role> { Set(roles.compactMap(Role.init(rawValue:))).intersection(Self.possible) }
 }
+
+extension Peer {
+  /// From here on this is somebody on another machine, with what he can have here, and for good.
+  mutating func become(_ other: RemotePeer) throws(RPCError) {
+    guard remote == nil, !other.usableRoles.isEmpty else {
+      throw RPCError(.permissionDenied, "\(other.agent.prefix(64)) has no role for callers from other machines")
+    }
+    remote = other
+    roles = other.usableRoles
+  }
+}

@@ -36,15 +36,26 @@ struct InstanceOptions: ParsableArguments {
   }
 
   func containers() throws -> RPCClient { try remote(.container) ?? RPCClient(path: try instance.containerSocket) }
-  func metrics() throws -> RPCClient { try RPCClient(path: try instance.metricsSocket) }
+  func metrics() throws -> RPCClient {
+    // This node's figures would be taken for the other's.
+    guard otherNode == nil else {
+      throw ValidationError("the metrics of another node are not served by its gateway; ask it over HTTP, or by ssh")
+    }
+    return try RPCClient(path: try instance.metricsSocket)
+  }
   func certificates() throws -> RPCClient {
     try remote(.cert) ?? RPCClient(path: try instance.certificateSocket, seconds: 30)
   }
   func controller() throws -> RPCClient { try remote(.node) ?? RPCClient(path: try instance.nodeSocket) }
 
+  private var otherNode: String? {
+    let name = node ?? ProcessInfo.processInfo.environment["NODEAGENT_NODE"] ?? ""
+    return name.isEmpty ? nil : name
+  }
+
   /// `nil` where this node is meant.
   private func remote(_ target: RemoteTarget) throws -> RPCClient? {
-    guard let node = node ?? ProcessInfo.processInfo.environment["NODEAGENT_NODE"], !node.isEmpty else { return nil }
+    guard let node = otherNode else { return nil }
     let file = credentials ?? ProcessInfo.processInfo.environment["NODEAGENT_CREDENTIALS"]
     let identity =
       try file.map(TLSIdentity.file) ?? TLSIdentity.managed(try instance, subsystem: "node-controller")

@@ -166,7 +166,6 @@ import Testing
   @Test func `without an answer to the kernel a start says what is wrong`() throws {
     let agent = try Self.agent()
     let pid = agent.subsystemPID("cert-manager")
-    let token = try agent.certificates().call(CertMethods.request, .init(subsystem: "tool", uid: 0))
     #expect(kill(pid, SIGSTOP) == 0)
     defer { kill(pid, SIGKILL) }
     // It is there and says nothing: the start gives up, and nothing of it is left.
@@ -176,7 +175,6 @@ import Testing
     #expect(try agent.view("web").state == .failed && agent.view("web").pid == nil)
     #expect(kill(pid, SIGCONT) == 0)
     try agent.eventually("it starts") { try agent.cli("start", "web").code == 0 }
-    _ = token
   }
 
   @Test func `the manager gives signs of life`() throws {

@@ -261,16 +261,21 @@ actor ManagedIdentity {
 
   /// Ends it; the authority is told now or, where it is away, later.
   func end(_ reason: RevocationReason) async throws {
-    try await mailbox.perform { try await self.doEnd(reason) }
+    try await mailbox.perform { await self.doEnd(reason) }
   }
 
-  private func doEnd(_ reason: RevocationReason) async throws {
+  private func doEnd(_ reason: RevocationReason) async {
     guard record.ended == nil else { return }
     record.ended = reason
     record.token = nil
     held = []
     failures = 0
-    try save()
+    do {
+      try save()
+    } catch {
+      // It is revoked all the same; only a manager that dies before that would not know.
+      services.logger.error("an end was not written down", metadata: ["agent": "\(agent)", "error": "\(error)"])
+    }
     tell("ended", ["reason": reason.name])
     changed()
     await revoke()
@@ -331,9 +336,7 @@ actor ManagedIdentity {
     if record.delivery == nil, let token = record.token, token.expires <= now {
       // Its agent never came.
       tell("not taken up", severity: .warning, cause: "its token has ended")
-      // A file that cannot be written is tried again with the next change.
-      try? await doEnd(.cessationOfOperation)
-      return
+      return await doEnd(.cessationOfOperation)
     }
     if record.certificates.isEmpty || plan.due <= now {
       await make(event: record.certificates.isEmpty ? "issued" : "renewed")

@@ -123,20 +123,18 @@ final class RemoteIssuer: CertificateIssuer {
       let restored = try await Blocking.run { [instance] in try OwnCredential.restore(instance) }
       state.withLock { $0.own = restored }
     }
-    let data = try? await settings.bootstrap.read()
-    try await findAuthority(data)
-    guard let own = state.withLock({ $0.own }), own.certificate.notValidAfter > Date() else {
-      return try await begin(data)
-    }
+    guard let own = state.withLock({ $0.own }), own.certificate.notValidAfter > Date() else { return try await begin() }
+    // Who could change the bootstrap data later shall not move the node to another authority.
+    try await findAuthority(nil)
     let plan = RenewalPlan(
       issued: own.certificate.notValidBefore, ends: own.certificate.notValidAfter, jitter: jitter)
     if plan.due <= Date() { try await take("/renew", own, bearer: nil) }
   }
 
   /// With the token, once.
-  private func begin(_ data: BootstrapData?) async throws {
-    // What is wrong with the source is told only when it is needed.
-    let data = if let data { data } else { try await settings.bootstrap.read() }
+  private func begin() async throws {
+    let data = try await settings.bootstrap.read()
+    try await findAuthority(data)
     guard let token = data.token else {
       throw CertificateProblem.unusable("there is no token to begin with where certificates.yaml says")
     }

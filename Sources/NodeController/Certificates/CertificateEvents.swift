@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
+import JSONRPC
 import LogStore
 import Logging
 import Synchronization
@@ -14,7 +15,7 @@ struct CertificateEvents: Sendable {
 
   func run() async {
     // The time of the last one that was taken, by this node controller or by one before it; each life of the manager counts its own from 1.
-    let last = Mutex<(time: String, sequence: UInt64)?>(newest().map { ($0, .max) })
+    let last = Mutex<(time: String, sequence: UInt64)?>(await newest().map { ($0, .max) })
     let follower = TopicFollower(path: instance.certificateSocket, logger: logger)
     let stream = follower.follow(EventMethods.topic, keeping: 1000) {
       let time = last.withLock { $0?.time }
@@ -32,9 +33,10 @@ struct CertificateEvents: Sendable {
     }
   }
 
-  private func newest() -> String? {
+  private func newest() async -> String? {
     do {
-      return try events.list(EventFilter(.init(kinds: ["certificate"])))
+      let filter = try EventFilter(.init(kinds: ["certificate"]))
+      return try await Blocking.run { [events] in try events.list(filter) }
         .last { $0.source == CertificateManagerSpec.name }?.time
     } catch {
       logger.error("the node's events cannot be read", metadata: ["error": "\(error)"])
