@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev libsystemd-dev libsqlite3-dev libp11-kit-dev pkg-config
+BUILD_PACKAGES := libseccomp-dev libarchive-dev libnftables-dev libnl-route-3-dev libsystemd-dev libsqlite3-dev libp11-kit-dev libfuse3-dev pkg-config
 RUN_PACKAGES := busybox-static keyutils mmdebstrap zstd
 TEST_PACKAGES := iproute2 util-linux socat redis-tools procps nftables curl prometheus prometheus-node-exporter openssl softhsm2
 BENCH_PACKAGES := runc bubblewrap runit monit prometheus-node-exporter iptables dnsmasq-base openssl
@@ -43,7 +43,7 @@ build: setup ## Build a release in .build/release/.
 
 examples: setup ## Build the example bundles into Packaging/examples/out/.
 	@mkdir -p Packaging/examples/out
-	@for example in busybox-httpd redis; do \
+	@for example in busybox-httpd redis nginx-tls; do \
 	  out=Packaging/examples/out/$$example; \
 	  if [ ! -e $$out/bundle.yaml ] || [ Packaging/examples/$$example/bundle.yaml -nt $$out/bundle.yaml ] \
 	    || [ Packaging/examples/$$example/build -nt $$out/bundle.yaml ]; then \
@@ -55,7 +55,7 @@ run: build examples ## Start an agent in .run/, import two bundles, run them, sh
 down: ## Stop the agent of `make run`.
 	@$(SUDO) .build/release/nodeagent down --root $(ROOT)
 
-test: setup ## Run all tests; those that need root are skipped without it.
+test: examples ## Run all tests; those that need root are skipped without it.
 	@$(call install,$(TEST_PACKAGES))
 	swift build --build-tests
 # Those of the host wait a lot, in threads that the others need. A few of the others at a time: each of them all at once has

@@ -34,6 +34,7 @@ let package = Package(
 
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
+    .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
     .systemLibrary(name: "CP11Kit", pkgConfig: "p11-kit-1", providers: [.apt(["libp11-kit-dev"])]),
     .target(name: "CToken", dependencies: ["CP11Kit"]),
     .target(name: "CResolver", linkerSettings: [.linkedLibrary("resolv")]),
@@ -128,7 +129,7 @@ let package = Package(
         .product(name: "SwiftASN1", package: "swift-asn1"),
         .product(name: "X509", package: "swift-certificates"),
       ]),
-    .target(name: "ComponentHarness", dependencies: ["LaunchPlan", "LinuxKernel", "CLinux"]),
+    .target(name: "ComponentHarness", dependencies: ["LaunchPlan", "LinuxKernel", "CFuse", "CLinux"]),
     .executableTarget(
       name: "nodeagent",
       dependencies: [

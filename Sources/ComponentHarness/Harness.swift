@@ -9,7 +9,7 @@ import LinuxKernel
 /// PID 1 of a container: carries out the launch plan, starts the workload, reaps, forwards signals, keeps the log, and
 /// tells its controllers what happens.
 ///
-/// Single-threaded; it sleeps in poll(2) until something happens and has no timer while idle. It outlives any
+/// Single-threaded but for the identity's files; it sleeps in poll(2) until something happens and has no timer while idle. It outlives any
 /// controller: whoever connects to its control socket next is told the state and is obeyed.
 public struct Harness: ~Copyable {
   private var channels: ControlChannels
@@ -28,6 +28,8 @@ public struct Harness: ~Copyable {
   /// Processes that `exec` started, by pid.
   private var execs: [Int32: UInt64] = [:]
   private var identity: HarnessIdentity?
+  /// Where the kernel asks about the identity's files.
+  private let served: SharedDescriptor?
 
   /// What PID 1 keeps beside the container's own capabilities: to start processes as other users, to signal them, and
   /// to take from them what they are not to have.
@@ -109,7 +111,13 @@ public struct Harness: ~Copyable {
     try Self.check(cl_prctl(CL_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
     cl_prctl(CL_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
+    let served = plan.operations.lazy.compactMap { operation in
+      if case .identityFiles(let slot, _) = operation { return descriptors[3 + Int(slot)] }
+      return nil
+    }.first
+
     // Nothing fails from here on: a value with an owner is made whole or not at all.
+    self.served = served
     self.plan = plan
     self.signals = signals
     self.terminals = terminals
@@ -129,7 +137,7 @@ public struct Harness: ~Copyable {
 
   private mutating func live() -> Int32 {
     do {
-      if !plan.identity.isEmpty { identity = try HarnessIdentity(token: plan.identity) }
+      if !plan.identity.isEmpty { identity = try HarnessIdentity(token: plan.identity, served: served) }
       try startWorkload()
     } catch let failure as StartFailure {
       channels.send(HarnessEvent.failed(stage: failure.stage, error: failure.error))
@@ -165,7 +173,8 @@ public struct Harness: ~Copyable {
     let notifyIndex = notify.map { poll.add($0.raw) }
     let outputIndices = output.map { poll.add($0.descriptor) }
     let channelIndices = channels.descriptors.map { poll.add($0) }
-    _ = try poll.wait()
+    _ = try poll.wait(milliseconds: identity?.patience ?? -1)
+    identity?.forgetPrevious()
 
     // Requests first: an exec whose process has already ended must still get its answers in order.
     let readable = zip(channels.descriptors, channelIndices).filter { poll.isReadable($0.1) }.map(\.0)
@@ -276,7 +285,7 @@ public struct Harness: ~Copyable {
     case .status: channels.send(HarnessEvent.status(started: workload > 0, ready: ready), to: channel)
     case .connect(let id, let address): connect(id, address, channel)
     case .modified(let id, let path): tellModified(id, path, channel)
-    case .identity(let id, let token): takeIdentity(id, token, channel)
+    case .identity(let id, let token, let signal): takeIdentity(id, token, signal, channel)
     }
   }
 
@@ -295,10 +304,11 @@ public struct Harness: ~Copyable {
     }
   }
 
-  private mutating func takeIdentity(_ id: UInt64, _ token: String, _ channel: Int32) {
+  private mutating func takeIdentity(_ id: UInt64, _ token: String, _ signal: Int32, _ channel: Int32) {
     do {
       guard identity != nil else { throw SyscallError(call: "request_key", object: "the identity", errno: ENOKEY) }
       try identity?.take(token)
+      if signal > 0, workload > 0 { kill(workload, signal) }
       channels.send(HarnessEvent.identityTaken(id: id), to: channel)
     } catch let failure as StartFailure {
       channels.send(HarnessEvent.lookFailed(id: id, errno: failure.error.errno), to: channel)

@@ -20,8 +20,8 @@ public enum HarnessRequest: ControlMessage, Equatable {
   case connect(id: UInt64, String)
   /// Asks when a file of the container was changed.
   case modified(id: UInt64, String)
-  /// Has PID 1 take up its next certificate, with a token.
-  case identity(id: UInt64, String)
+  /// Has PID 1 take up its next certificate, with a token, and then tell the workload by a signal; 0 for none.
+  case identity(id: UInt64, String, signal: Int32)
 
   public func encoded() -> [UInt8] {
     var writer = ByteWriter()
@@ -50,10 +50,12 @@ public enum HarnessRequest: ControlMessage, Equatable {
       writer.write(7)
       writer.write(id)
       writer.write(path)
-    case .identity(let id, let token):
-      writer.write(8)
+    case .identity(let id, let token, let signal):
+      // Without a signal as versions before it wrote it: PID 1 may be one.
+      writer.write(signal == 0 ? 8 : 9)
       writer.write(id)
       writer.write(token)
+      if signal != 0 { writer.write(signed: Int64(signal)) }
     }
     return writer.bytes
   }
@@ -68,7 +70,9 @@ public enum HarnessRequest: ControlMessage, Equatable {
     case 5: self = .status
     case 6: self = .connect(id: try reader.readNumber(), try reader.readString())
     case 7: self = .modified(id: try reader.readNumber(), try reader.readString())
-    case 8: self = .identity(id: try reader.readNumber(), try reader.readString())
+    case 8: self = .identity(id: try reader.readNumber(), try reader.readString(), signal: 0)
+    case 9:
+      self = .identity(id: try reader.readNumber(), try reader.readString(), signal: try reader.readSigned32())
     default: throw reader.failure("unknown request")
     }
     try reader.expectEnd()

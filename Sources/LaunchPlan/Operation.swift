@@ -22,6 +22,8 @@ public enum Operation: Sendable, Equatable, Hashable {
   case device(name: String, major: UInt32, minor: UInt32)
   /// Attaches a detached mount that came with the plan.
   case attach(slot: UInt32, target: String, file: Bool)
+  /// Mounts the file-system that PID 1 serves over the `/dev/fuse` that came with the plan: its identity as files.
+  case identityFiles(slot: UInt32, target: String)
   case symbolicLink(path: String, target: String)
   case writeFile(path: String, bytes: [UInt8], mode: UInt32)
   /// Hides a path: a file behind the null device, a directory behind an empty file-system. A missing path is no error.
@@ -45,6 +47,7 @@ public enum Operation: Sendable, Equatable, Hashable {
     case .mount(let type, _, _, let target): "mounting \(type) on \(target)"
     case .device(let name, _, _): "providing /dev/\(name)"
     case .attach(_, let target, _): "mounting a volume on \(target)"
+    case .identityFiles(_, let target): "mounting the identity's files on \(target)"
     case .symbolicLink(let path, _): "making the link \(path)"
     case .writeFile(let path, _, _): "writing \(path)"
     case .mask(let path): "masking \(path)"
@@ -62,7 +65,7 @@ extension Operation {
   private enum Code: UInt8 {
     case isolateMounts = 1
     case unshareCgroup, hostname, loopback, mount, device, attach, symbolicLink, writeFile, mask, readOnly
-    case readOnlyRoot, enterRoot, joinCgroup, attachRoot
+    case readOnlyRoot, enterRoot, joinCgroup, attachRoot, identityFiles
   }
 
   func encode(to writer: inout ByteWriter) {
@@ -107,6 +110,10 @@ extension Operation {
       writer.write(UInt64(slot))
       writer.write(target)
       writer.write(file)
+    case .identityFiles(let slot, let target):
+      code(.identityFiles)
+      writer.write(UInt64(slot))
+      writer.write(target)
     case .symbolicLink(let path, let target):
       code(.symbolicLink)
       writer.write(path)
@@ -154,6 +161,8 @@ extension Operation {
     case .attach:
       self = .attach(
         slot: try reader.readNumber(as: UInt32.self), target: try reader.readString(), file: try reader.readBool())
+    case .identityFiles:
+      self = .identityFiles(slot: try reader.readNumber(as: UInt32.self), target: try reader.readString())
     case .symbolicLink: self = .symbolicLink(path: try reader.readString(), target: try reader.readString())
     case .writeFile:
       self = .writeFile(

@@ -30,7 +30,10 @@ import Testing
       restart: {policy: on-failure, limit: 3}
       stop: {signal: INT, timeout: 2s}
       log: {segment: 1MiB, segments: 2}
+      identity: {key: ed25519, life: 2h, files: /srv//tls/, renewal: {signal: HUP}}
       """)
+    #expect(
+      descriptor.identity == .init(key: "ed25519", life: 7200, files: "/srv/tls", renewal: .signal(1)))
     #expect(descriptor.command == ["/bin/httpd", "-f"])
     #expect(descriptor.user == .init(uid: 1000, gid: 5))
     #expect(descriptor.directory == "/srv/www")
@@ -46,6 +49,16 @@ import Testing
     #expect(descriptor.network == .none)
     #expect(descriptor.restart == RestartPolicy(.onFailure, limit: 3))
     #expect(descriptor.stop == .init(signal: 2, timeoutMilliseconds: 2000))
+  }
+
+  @Test(arguments: [
+    ("true", BundleDescriptor.Identity()), ("false", nil), ("{}", BundleDescriptor.Identity()),
+    ("{files: true}", .init(files: "/run/identity")), ("{files: false}", .init()),
+    ("{renewal: {command: [reload, now]}}", .init(renewal: .command(["reload", "now"]))),
+  ])
+  func `an identity has what is said of it`(text: String, expected: BundleDescriptor.Identity?) throws {
+    let descriptor = try DescriptorParser.parse("name: a\nversion: \"1\"\ncommand: [/x]\nidentity: \(text)\n")
+    #expect(descriptor.identity == expected)
   }
 
   /// An error names file, line and key, and says what is allowed.
@@ -68,6 +81,13 @@ import Testing
     ("mounts:\n  - {target: /proc/x, size: 1MiB}", "bundle.yaml:5: mounts[0].target: must not be / or below /proc"),
     ("mounts:\n  - {target: /a/../proc, size: 1MiB}", "bundle.yaml:5: mounts[0].target: must be an absolute path"),
     ("stop: {signal: NOPE}", "bundle.yaml:4: stop.signal: must be a signal such as SIGTERM"),
+    ("identity: {key: rsa}", "bundle.yaml:4: identity.key: must be p256 or ed25519"),
+    ("identity: {files: tls}", "bundle.yaml:4: identity.files: must be an absolute path without . and .."),
+    ("identity: {files: /}", "identity.files: must be an absolute path"),
+    ("identity: {files: /dev/tls}", "identity.files: must not be below /proc, /sys, /dev"),
+    ("identity: {renewal: {}}", "identity.renewal: must have either signal or command"),
+    ("identity: {renewal: {signal: HUP, command: [a]}}", "identity.renewal: must have either signal or command"),
+    ("identity: {renewal: {signal: NOPE}}", "identity.renewal.signal: must be a signal such as SIGHUP"),
     ("name: twice", "name"),
     ("a: [", "is not YAML"),
     ("directory: relative", "bundle.yaml:4: directory: must be an absolute path"),

@@ -51,6 +51,18 @@ import Testing
     }
   }
 
+  @Test func `the identity's files come over the scratch mounts, from the slot behind the cgroups`() throws {
+    let operations = try LaunchPlanBuilder.plan(
+      input {
+        $0.identityFiles = "/run/identity"
+        $0.cgroupEntrances = 3
+      }
+    ).operations
+    let run = operations.firstIndex { if case .mount(_, _, _, "run") = $0 { true } else { false } }
+    let files = operations.firstIndex(of: .identityFiles(slot: 3, target: "run/identity"))
+    #expect(try #require(run) < #require(files))
+  }
+
   @Test func `files are written after the mounts, before paths are hidden`() throws {
     let operations = try LaunchPlanBuilder.plan(input()).operations
     let lastMount = operations.lastIndex { if case .mount = $0 { true } else { false } }

@@ -265,7 +265,7 @@ final class TestAgent {
     for applet in [
       "sh", "sleep", "cat", "ls", "id", "true", "false", "echo", "mount", "dd", "nc", "httpd", "stat", "readlink",
       "grep", "head", "mkdir", "touch", "ln", "rm", "kill", "ps", "env", "wc", "seq", "tr", "chmod", "mknod", "ip",
-      "pwd", "hostname", "umount", "yes", "sync",
+      "pwd", "hostname", "umount", "yes", "sync", "cmp", "tail", "mv",
     ] { symlink("busybox", "\(folder)/rootfs/bin/\(applet)") }
     chmod("\(folder)/rootfs", 0o755)
     try FileSystem.replace(

@@ -15,7 +15,8 @@ import Testing
       .device(name: "null", major: 1, minor: 3), .attach(slot: 0, target: "data", file: false),
       .symbolicLink(path: "dev/fd", target: "/proc/self/fd"),
       .writeFile(path: "etc/hosts", bytes: [1, 2], mode: 0o644),
-      .mask("proc/keys"), .readOnly("proc/sys"), .readOnlyRoot, .attachRoot, .joinCgroup(slot: 1), .enterRoot,
+      .mask("proc/keys"), .readOnly("proc/sys"), .readOnlyRoot, .attachRoot, .joinCgroup(slot: 1),
+      .identityFiles(slot: 2, target: "run/identity"), .enterRoot,
     ],
     workload: Workload(
       arguments: ["/bin/sh", "-c", "ä"], environment: ["A=1"], workingDirectory: "/srv", uid: 1000, gid: 1000,
@@ -60,7 +61,8 @@ import Testing
 
   @Test(arguments: [
     HarnessRequest.signal(15, everyone: true), .exec(id: 1, plan.workload), .signalExec(id: 1, 9), .status,
-    .connect(id: 1, "tcp://[::1]:80"), .modified(id: 1, "/x"),
+    .connect(id: 1, "tcp://[::1]:80"), .modified(id: 1, "/x"), .identity(id: 1, "1.a", signal: 0),
+    .identity(id: 1, "1.a", signal: 10),
     .launch(plan),
   ])
   func `a request survives its encoding`(request: HarnessRequest) throws {
@@ -119,6 +121,16 @@ import Testing
     kernel.fail("resolve proc/kcore", with: ENOENT)
     try execute([.mask("proc/kcore"), .readOnly("proc/kcore")], kernel)
     #expect(kernel.steps == ["resolve proc/kcore existing", "resolve proc/kcore existing"])
+  }
+
+  @Test func `the identity's file-system is read-only, and only programs of the container get to it`() throws {
+    let kernel = RecordingKernel()
+    try PlanExecutor(kernel: kernel, root: -7, slots: [5, 9]).execute([.identityFiles(slot: 1, target: "run/identity")])
+    #expect(kernel.steps.count == 3)
+    #expect(kernel.steps[1].hasPrefix("new fuse(fd=9,rootmode=40000,user_id=0,group_id=0,allow_other)"))
+    #expect(throws: PlanFailure.self) {
+      try PlanExecutor(kernel: kernel, root: -7, slots: []).execute([.identityFiles(slot: 0, target: "x")])
+    }
   }
 
   @Test func `a failure names its operation, and the rest is not done`() {

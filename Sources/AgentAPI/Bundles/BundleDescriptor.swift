@@ -98,9 +98,33 @@ public struct BundleDescriptor: Codable, Sendable, Hashable {
     public var key: String?
     /// Of each certificate, in seconds; usually 43200.
     public var life: Int64?
-    public init(key: String? = nil, life: Int64? = nil) {
+    /// The directory in the container where key and certificates are files.
+    public var files: String?
+    /// What happens in the container when it has the next certificate.
+    public var renewal: Renewal?
+    public init(key: String? = nil, life: Int64? = nil, files: String? = nil, renewal: Renewal? = nil) {
       self.key = key
       self.life = life
+      self.files = files
+      self.renewal = renewal
+    }
+
+    public enum Renewal: Codable, Sendable, Hashable {
+      /// The workload gets a signal.
+      case signal(Int32)
+      /// A command runs, as `exec` runs one.
+      case command([String])
+    }
+    /// Where the files are usually.
+    public static let usualDirectory = "/run/identity"
+
+    /// Why a path cannot be their directory, or `nil`.
+    public static func problem(withFiles path: String) -> String? {
+      let parts = path.split(separator: "/")
+      guard path.hasPrefix("/"), path.utf8.count < 4096, !path.utf8.contains(0), !parts.isEmpty,
+        !parts.contains("."), !parts.contains("..")
+      else { return "must be an absolute path without . and .., such as \(usualDirectory)" }
+      return ["proc", "sys", "dev"].contains(parts[0]) ? "must not be below /proc, /sys, /dev" : nil
     }
     public static let lives: ClosedRange<Int64> = 60...604_800
   }

@@ -23,6 +23,8 @@ public struct ContainerSpec: Codable, Sendable, Hashable, SchemaDocumented {
   public var links: [String]?
   /// Replaces the bundle's word on whether it has an identity.
   public var identity: Bool?
+  /// A directory in the container where its identity is files; replaces the bundle's.
+  public var identityFiles: String?
 
   public init(
     name: String, bundle: String, command: [String]? = nil, environment: [String: String]? = nil,
@@ -46,6 +48,7 @@ public struct ContainerSpec: Codable, Sendable, Hashable, SchemaDocumented {
     "environment": "added to the bundle's environment",
     "resources": "replaces single limits of the bundle",
     "identity": "true: it gets a key and a certificate, in a keyring; false: none; missing: as the bundle says",
+    "identityFiles": "a directory in the container where its key and certificates are files; gives it an identity, too",
     "publish": "host ports by endpoint name; 0 lets the node choose",
     "links": "containers that exist; this one and they reach each other at all ports, by name",
   ]

@@ -87,10 +87,13 @@ public enum HostMethods {
     public var links: [String]?
     public var served: [Served]?
     public var bandwidth: BandwidthLimits?
+    /// It is to serve a file-system: the last descriptor of the answer is `/dev/fuse`, opened for it.
+    public var serves: Bool?
     public init(
       name: String, template: String, limits: CgroupLimits, network: NetworkMode, publish: [Publication],
-      links: [String]? = nil, served: [Served]? = nil, bandwidth: BandwidthLimits? = nil
+      links: [String]? = nil, served: [Served]? = nil, bandwidth: BandwidthLimits? = nil, serves: Bool? = nil
     ) {
+      self.serves = serves
       self.links = links
       self.served = served
       self.bandwidth = bandwidth

@@ -82,6 +82,9 @@ int cl_umount(const char *path, int flags);
 
 int cl_unshare(uint64_t flags);
 int cl_setns(int fd, int flags);
+/* Opens a file as this user, but as a member of another user namespace, which is what some drivers go by. A child does
+   it, which lives for at most `seconds`. Returns the descriptor or -errno. */
+int cl_open_in_user_namespace(int user_namespace, const char *path, int flags, int seconds);
 /* The host uid that owns a user namespace (ioctl NS_GET_OWNER_UID). */
 int cl_user_namespace_owner(int fd, uint32_t *uid);
 int cl_sethostname(const char *name);

@@ -55,7 +55,7 @@ public enum DescriptorParser {
 
   private static func identity(_ node: DescriptorNode) throws(DescriptorProblem) -> BundleDescriptor.Identity? {
     if node.isScalar { return try node.boolean() ? .init() : nil }
-    let members = try node.members(["key", "life"])
+    let members = try node.members(["key", "life", "files", "renewal"])
     var identity = BundleDescriptor.Identity()
     if let member = members["key"] {
       let text = try member.text()
@@ -67,7 +67,30 @@ public enum DescriptorParser {
       guard BundleDescriptor.Identity.lives.contains(seconds) else { throw member.problem("must be from 1m to 7d") }
       identity.life = seconds
     }
+    if let member = members["files"] { identity.files = try identityFiles(member) }
+    if let member = members["renewal"] { identity.renewal = try renewal(member) }
     return identity
+  }
+
+  private static func identityFiles(_ node: DescriptorNode) throws(DescriptorProblem) -> String? {
+    let text = try node.text()
+    if text == "true" || text == "false" { return text == "true" ? BundleDescriptor.Identity.usualDirectory : nil }
+    let path = try node.absolutePath()
+    if let problem = BundleDescriptor.Identity.problem(withFiles: path) { throw node.problem(problem) }
+    return path
+  }
+
+  private static func renewal(_ node: DescriptorNode) throws(DescriptorProblem) -> BundleDescriptor.Identity.Renewal {
+    let members = try node.members(["signal", "command"])
+    switch (members["signal"], members["command"]) {
+    case (let member?, nil):
+      guard let number = SignalNames.number(try member.text()) else {
+        throw member.problem("must be a signal such as SIGHUP, or its number")
+      }
+      return .signal(number)
+    case (nil, let member?): return .command(try command(member))
+    default: throw node.problem("must have either signal or command")
+    }
   }
 
   /// Names and versions: they become parts of references and host names.

@@ -151,6 +151,7 @@ actor Container: LogSource {
     try transition(.startAsked, correlation: correlation)
     record.wanted = true
     record.outOfMemory = false
+    record.renewalDue = nil
     statusText = nil
     sample = nil
     do {

@@ -43,5 +43,6 @@ extension Container {
       try? transition(.ready, correlation: nil)
     }
     save()
+    Task { await tellOfRenewal() }
   }
 }

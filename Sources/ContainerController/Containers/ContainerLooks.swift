@@ -25,10 +25,7 @@ extension Container {
   /// When a file of the container was changed: milliseconds of the wall clock.
   func modified(_ path: String) async throws -> Int64 { try await ask { .modified(id: $0, path) }.number }
 
-  /// Has PID 1 take up the next certificate of the container's identity.
-  func takeIdentity(_ token: String) async throws { _ = try await ask { .identity(id: $0, token) } }
-
-  private func ask(_ request: (UInt64) -> HarnessRequest) async throws -> LookAnswer {
+  func ask(_ request: (UInt64) -> HarnessRequest) async throws -> LookAnswer {
     guard let process else { throw RPCError(.wrongState, "container \(name) does not run") }
     let id = nextExec
     nextExec += 1

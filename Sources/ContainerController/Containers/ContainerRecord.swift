@@ -22,12 +22,17 @@ struct ContainerRecord: Codable, Sendable, Hashable {
   var exitCode: Int32?
   var exitSignal: Int32?
   var outOfMemory = false
+  /// It has the next certificate, or is about to, and its bundle's command for that has not run yet.
+  var renewalDue: Bool?
 
   var resources: Resources { descriptor.resources.replaced(by: spec.resources) }
   var restartPolicy: RestartPolicy { spec.restart ?? descriptor.restart }
   /// `nil`: it has none.
   var identity: BundleDescriptor.Identity? {
-    spec.identity ?? (descriptor.identity != nil) ? descriptor.identity ?? .init() : nil
+    guard spec.identity ?? (spec.identityFiles != nil || descriptor.identity != nil) else { return nil }
+    var identity = descriptor.identity ?? .init()
+    identity.files = spec.identityFiles ?? identity.files
+    return identity
   }
   var network: NetworkMode { spec.network ?? descriptor.network }
 

@@ -128,6 +128,12 @@ actor ContainerRegistry {
     if let memory = spec.resources?.memory, memory < 1 << 20 {
       throw RPCError(.invalidParams, "params.resources.memory is at least 1048576 bytes")
     }
+    if let problem = spec.identityFiles.flatMap(BundleDescriptor.Identity.problem(withFiles:)) {
+      throw RPCError(.invalidParams, "params.identityFiles \(problem)")
+    }
+    guard spec.identityFiles == nil || spec.identity != false else {
+      throw RPCError(.invalidParams, "params.identityFiles needs an identity, which params.identity says it has not")
+    }
     if let pids = spec.resources?.pids, pids < 1 {
       throw RPCError(.invalidParams, "params.resources.pids is at least 1")
     }

@@ -27,6 +27,8 @@ struct LaunchInput: Sendable, Equatable {
   var hasJournal = false
   /// The addresses of containers that it is linked to, by name.
   var linked: [String: [String]] = [:]
+  /// Where its identity is files; `/dev/fuse` for that is the slot behind the cgroups' entrances.
+  var identityFiles: String?
 
   var hostname: String { descriptor.hostname ?? name }
   var network: NetworkMode { spec.network ?? descriptor.network }
@@ -36,7 +38,7 @@ struct LaunchInput: Sendable, Equatable {
 enum LaunchPlanBuilder {
   static func plan(_ input: LaunchInput) throws -> LaunchPlan {
     let rules: [(LaunchInput) -> [Operation]] = [
-      isolation, processFileSystem, systemFileSystem, devices, scratch, mounts, files, hidden, root,
+      isolation, processFileSystem, systemFileSystem, devices, scratch, mounts, identity, files, hidden, root,
     ]
     return LaunchPlan(
       name: input.name, operations: rules.flatMap { $0(input) }, workload: try workload(input),
@@ -120,6 +122,11 @@ enum LaunchPlanBuilder {
         options: [.value("size", "\(mount.size)"), .value("mode", String(mount.mode, radix: 8))],
         attributes: [.noSetuid, .noDevices], target: String(mount.target.dropFirst()))
     }
+  }
+
+  static func identity(_ input: LaunchInput) -> [Operation] {
+    input.identityFiles.map { [.identityFiles(slot: UInt32(input.cgroupEntrances), target: String($0.dropFirst()))] }
+      ?? []
   }
 
   static func files(_ input: LaunchInput) -> [Operation] {

@@ -49,6 +49,7 @@ struct Launcher: Sendable {
     let identity = record.identity == nil ? nil : try identities.request(name, record)
     faults.pass("start.cloned")
     let resources = record.resources
+    let files = record.identity?.files
     let limits = CgroupLimits(
       memory: resources.memory, swap: resources.swap, cpuMilli: resources.cpuMilli, cpuWeight: resources.cpuWeight,
       pids: resources.pids)
@@ -58,7 +59,7 @@ struct Launcher: Sendable {
       .init(
         name: name, template: record.digest, limits: limits, network: record.network, publish: record.publications,
         links: record.spec.links, served: record.served,
-        bandwidth: record.network == .private ? resources.bandwidth : nil),
+        bandwidth: record.network == .private ? resources.bandwidth : nil, serves: files == nil ? nil : true),
       passing: child.pidfd.descriptor.raw
     ) {
       try FileSystem.makeDirectory(runDirectory(name), mode: 0o700)
@@ -79,7 +80,9 @@ struct Launcher: Sendable {
     // Written before PID 1 may go on: a controller that dies from here on leaves a container that the next finds.
     try FileSystem.replace(runtimeFile(name), with: try JSONCoding.encode(runtime), mode: 0o600)
     faults.pass("start.recorded")
-    var input = try input(name, record, address: launched.address, cgroupEntrances: descriptors.count - 1)
+    var input = try input(
+      name, record, address: launched.address, cgroupEntrances: descriptors.count - (files == nil ? 1 : 2))
+    input.identityFiles = files
     let journal = journalSocket()
     input.hasJournal = journal != nil
     input.address6 = launched.address6
@@ -131,6 +134,7 @@ struct Launcher: Sendable {
     switch (error.call, error.errno) {
     case ("execve", ENOENT):
       hint = "; is \(command) in the bundle's rootfs, with the interpreter or loader that it needs?"
+    case ("fsopen", ENODEV): hint = "; the kernel lacks this file-system (modprobe \(error.object))"
     case ("request_key", _): hint = Self.identityHint(error.errno)
     case ("execve", EACCES): hint = "; is \(command) executable for uid \(record.descriptor.user.uid)?"
     case (_, ENOTDIR): hint = "; the image has a file or a link where a directory is needed"

@@ -61,6 +61,21 @@ struct CallersChild {
     try FileSystem.open("ns/\(kind)", in: directory.raw, flags: O_RDONLY)
   }
 
+  /// `/dev/fuse`, for a file-system of this process's own user namespace: the kernel mounts it there alone
+  /// (fs/fuse/inode.c, `fuse_fill_super`), so that it is neither seen nor trusted outside.
+  func openFileSystemDevice() throws -> SharedDescriptor {
+    let path = "/dev/fuse"
+    let namespace = try namespace("user")
+    let fd = cl_open_in_user_namespace(namespace.raw, path, O_RDWR, 5)
+    guard fd >= 0 else {
+      throw RPCError(
+        .kernelRefused,
+        "\(path) cannot be opened for the identity's files: \(SyscallError.words(for: -fd)); is the kernel's module fuse there (modprobe fuse)? Without files an identity needs none."
+      )
+    }
+    return SharedDescriptor(Descriptor(owning: fd))
+  }
+
   /// Writes both id maps: `0` inside is `first` outside. The kernel takes them once.
   func map(first: UInt32, count: UInt32) throws(SyscallError) {
     try FileSystem.write("0 \(first) \(count)", toExisting: "uid_map", in: directory.raw)

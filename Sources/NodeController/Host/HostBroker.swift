@@ -211,6 +211,7 @@ final class HostBroker: Sendable {
             template: templates.directory(call.template), upper: "\(files.directory(call.name))/upper",
             work: "\(files.directory(call.name))/work",
             point: "\(files.directory(call.name))/lower", mapping: mapping.raw))
+        let served = call.serves == true ? [try child.openFileSystemDevice()] : []
         return (
           HostMethods.Launched(
             address: record.address, address6: record.address6, publications: record.publications,
@@ -218,7 +219,7 @@ final class HostBroker: Sendable {
             profile: AppArmor.loadedProfile(),
             gateway: record.address == nil ? nil : network.pool.gateway,
             interface: record.address == nil ? nil : network.interface(slot: slot), linked: linked(record.links ?? [])),
-          [root] + (entrances ?? [])
+          [root] + (entrances ?? []) + served
         )
       } catch {
         do {

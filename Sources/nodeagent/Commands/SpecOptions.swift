@@ -30,6 +30,10 @@ struct SpecOptions: ParsableArguments {
   var link: [String] = []
   @Flag(inversion: .prefixedNo, help: "Give it an identity: a key and a certificate, in a keyring of the kernel.")
   var identity: Bool?
+  @Option(
+    help: ArgumentHelp(
+      "Show its identity as files in this directory of the container, such as /run/identity.", valueName: "path"))
+  var identityFiles: String?
   @Argument(help: "name:version, name, or the first digits of a digest.") var bundle: String
   @Argument(parsing: .postTerminator, help: "Replaces the bundle's command, after --.") var command: [String] = []
 
@@ -57,6 +61,7 @@ struct SpecOptions: ParsableArguments {
       spec.restart = try restart.map(policy)
       spec.network = network
       spec.identity = identity
+      spec.identityFiles = identityFiles
       if !link.isEmpty { spec.links = link }
       if !publish.isEmpty {
         spec.publish = try pairs(publish, "--publish").mapValues { text in
