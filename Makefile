@@ -52,8 +52,9 @@ examples: setup ## Build the example bundles into Packaging/examples/out/.
 run: build examples ## Start an agent in .run/, import two bundles, run them, show them.
 	@$(SUDO) Packaging/demo .build/release/nodeagent $(ROOT)
 
-down: ## Stop the agent of `make run`.
+down: ## Stop the agent of `make run`, and take back what it set up on the machine.
 	@$(SUDO) .build/release/nodeagent down --root $(ROOT)
+	@$(SUDO) .build/release/nodeagent cert setup --remove
 
 test: examples ## Run all tests; those that need root are skipped without it.
 	@$(call install,$(TEST_PACKAGES))

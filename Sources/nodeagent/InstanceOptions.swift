@@ -48,6 +48,14 @@ struct InstanceOptions: ParsableArguments {
   }
   func controller() throws -> RPCClient { try remote(.node) ?? RPCClient(path: try instance.nodeSocket) }
 
+  /// For what is done on this machine only.
+  func local(_ verb: String) throws -> Instance {
+    if let name = otherNode {
+      throw ValidationError("nodeagent \(verb) works on this machine, and \(name) is another (--node, NODEAGENT_NODE)")
+    }
+    return try instance
+  }
+
   private var otherNode: String? {
     let name = node ?? ProcessInfo.processInfo.environment["NODEAGENT_NODE"] ?? ""
     return name.isEmpty ? nil : name

@@ -12,12 +12,27 @@ enum KeyUpcalls {
   static let problem: String? = {
     guard Host.canRunAgents else { return Host.reason }
     guard Host.has("keyctl"), Host.has("openssl") else { return "needs keyutils and openssl" }
-    // What the package brought is what is to be tried.
-    let present = (try? FileSystem.readText(KeyUpcall.configuration, limit: 4096)) ?? ""
-    guard !present.contains("/usr/lib/nodeagent/") else { return KeyUpcall.problem() }
+    // Nothing is left behind: what was answered before is answered again.
+    before = KeyUpcall.named.flatMap { FileSystem.exists($0) ? $0 : nil }
+    atexit { KeyUpcalls.restore() }
+    // Where the package is installed its own program is what is to be tried, and this changes nothing.
     guard let set = try? Command.run(["\(Host.programs)/nodeagent", "cert", "setup"]) else { return "needs nodeagent" }
     return set.code == 0 ? nil : set.error
   }()
+
+  nonisolated(unsafe) private static var before: String?
+
+  private static func restore() {
+    do {
+      if let before {
+        _ = try KeyUpcall.install(harness: before)
+      } else {
+        _ = try KeyUpcall.remove()
+      }
+    } catch {
+      print("\(KeyUpcall.configuration) stays as the tests wrote it: \(error)")
+    }
+  }
 
   /// Puts a program with its libraries into a root file-system.
   static func install(_ program: String, in rootfs: String) throws {

@@ -33,7 +33,7 @@ struct AuthorityCommand: ParsableCommand {
         valueName: "path"))
     var credential: String?
 
-    var path: String { get throws { try directory ?? "\(options.instance.stateDirectory)/ca" } }
+    var path: String { get throws { try directory ?? "\(options.local("ca").stateDirectory)/ca" } }
 
     var credentialPath: String? {
       if let credential { return credential }

@@ -6,6 +6,7 @@ import ArgumentParser
 import CertManager
 import CertificateProfile
 import Glibc
+import JSONRPC
 import LinuxKernel
 
 struct CertificateCommand: ParsableCommand {
@@ -103,19 +104,27 @@ struct CertificateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Have the kernel's requests for identities answered.",
       discussion:
-        "Writes \(KeyUpcall.configuration), once on a machine, for all instances; the Debian package brings it. Needs root, and the package keyutils."
+        "Writes \(KeyUpcall.configuration), once on a machine, for all instances. Where the Debian package answers already it changes nothing. A program that others than root could replace is copied to \(KeyUpcall.copied) for it. Needs root, and the package keyutils."
     )
+    @OptionGroup var options: InstanceOptions
+    @Flag(help: "Also where the package answers already.") var force = false
+    @Flag(help: "Take back what this command did.") var remove = false
 
     func run() throws {
       try reporting {
+        _ = try options.local("cert setup")
+        guard geteuid() == 0 else { throw RPCError(.permissionDenied, "nodeagent cert setup needs root") }
+        if remove {
+          return print(try KeyUpcall.remove() ? "removed" : "there is nothing to take back")
+        }
         guard let harness = Executables.harness else {
           throw CertificateProblem.unusable(
             "nodeagent-harness is not beside \(Executables.own); the installation is incomplete")
         }
-        try FileSystem.makeDirectories("/etc/request-key.d", mode: 0o755)
-        try FileSystem.replace(
-          KeyUpcall.configuration, with: Array(KeyUpcall.line(harness: harness).utf8), mode: 0o644, durable: true)
-        if let problem = KeyUpcall.problem() { throw CertificateProblem.unusable(problem) }
+        switch try KeyUpcall.install(harness: harness, force: force) {
+        case .packaged: print("the package's program answers the kernel's requests already")
+        case .written(let path): print("\(path) answers the kernel's requests")
+        }
       }
     }
   }

@@ -13,7 +13,7 @@ struct Down: ParsableCommand {
 
   func run() throws {
     try reporting {
-      let instance = try options.instance
+      let instance = try options.local("down")
       let client = try options.controller()
       let pid = try client.call(NodeMethods.info).pid
       let process = try Pidfd(opening: pid)

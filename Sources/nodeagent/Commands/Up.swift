@@ -17,7 +17,7 @@ struct Up: ParsableCommand {
 
   func run() throws {
     try reporting {
-      let instance = try options.instance
+      let instance = try options.local("up")
       guard geteuid() == 0 else {
         throw RPCError(.permissionDenied, "nodeagent up needs root: the node controller is the privileged part")
       }
