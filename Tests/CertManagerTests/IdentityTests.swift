@@ -267,7 +267,9 @@ import X509
     let next = try await ManagerSite(again: site)
     site.issuer.isAway.withLock { $0 = false }
     try await next.eventually("it is revoked") { try next.live(second.agent).isEmpty }
-    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(site.files.directory)/identities").count == 2)
+    try await next.eventually("its record is gone") {
+      try FileManager.default.contentsOfDirectory(atPath: "\(site.files.directory)/identities").count == 2
+    }
   }
 
   @Test func `a manager that dies loses no identity, and issues none twice`() async throws {
