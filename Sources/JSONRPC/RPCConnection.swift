@@ -16,9 +16,7 @@ final class RPCConnection: ChannelInboundHandler {
   private let server: RPCServer
   private var peer: Peer
   private var context: ChannelHandlerContext?
-  private var unfinished = ByteBuffer()
-  private var scanned = 0
-  private var discarding = false
+  private var lines: LineCutter
   private var tasks: [UInt64: Task<Void, Never>] = [:]
   private var nextTask: UInt64 = 0
   private var subscriptions: [String: (sink: EventSink, task: Task<Void, Never>)] = [:]
@@ -29,6 +27,7 @@ final class RPCConnection: ChannelInboundHandler {
 
   init(server: RPCServer, peer: Peer) {
     self.server = server
+    lines = LineCutter(server)
     self.peer = peer
   }
 
@@ -45,8 +44,7 @@ final class RPCConnection: ChannelInboundHandler {
   func handlerRemoved(context: ChannelHandlerContext) {
     self.context = nil
     server.connections.subtract(1, ordering: .relaxed)
-    server.unfinishedBytes.subtract(unfinished.readableBytes, ordering: .relaxed)
-    unfinished.clear()
+    lines.forget()
     for task in tasks.values { task.cancel() }
     for (sink, task) in subscriptions.values {
       sink.close()
@@ -83,7 +81,12 @@ final class RPCConnection: ChannelInboundHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var part = unwrapInboundIn(data)
-    accumulate(&part)
+    while !switched, let line = lines.next(&part) {
+      switch line {
+      case .whole(let bytes): handle(bytes)
+      case .tooLong: refuseLine()
+      }
+    }
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
@@ -103,59 +106,6 @@ final class RPCConnection: ChannelInboundHandler {
   }
 
   // MARK: - Lines
-
-  private func accumulate(_ part: inout ByteBuffer) {
-    while part.readableBytes > 0 && !switched {
-      let view = part.readableBytesView
-      guard let end = view.firstIndex(of: UInt8(ascii: "\n")) else {
-        keep(&part)
-        return
-      }
-      let count = end - view.startIndex
-      var line = part.readSlice(length: count)!
-      part.moveReaderIndex(forwardBy: 1)
-      if discarding {
-        discarding = false
-        continue
-      }
-      if unfinished.readableBytes > 0 {
-        guard unfinished.readableBytes + count <= server.limits.line else {
-          forget()
-          refuseLine()
-          continue
-        }
-        var whole = unfinished
-        whole.writeBuffer(&line)
-        forget()
-        handle(Array(whole.readableBytesView))
-      } else if count > server.limits.line {
-        refuseLine()
-      } else {
-        handle(Array(line.readableBytesView))
-      }
-    }
-  }
-
-  /// Keeps the beginning of a line, unless it is too long already: then the rest is thrown away as it comes.
-  private func keep(_ part: inout ByteBuffer) {
-    let count = part.readableBytes
-    if discarding { return part.clear() }
-    let total = server.unfinishedBytes.add(count, ordering: .relaxed).newValue
-    if unfinished.readableBytes + count > server.limits.line || total > server.limits.unfinished {
-      server.unfinishedBytes.subtract(count, ordering: .relaxed)
-      forget()
-      refuseLine()
-      discarding = true
-      part.clear()
-      return
-    }
-    unfinished.writeBuffer(&part)
-  }
-
-  private func forget() {
-    server.unfinishedBytes.subtract(unfinished.readableBytes, ordering: .relaxed)
-    unfinished = ByteBuffer()
-  }
 
   private func refuseLine() {
     let error = RPCError(.lineTooLong, "the request is longer than \(server.limits.line) bytes; send it in parts")
@@ -288,7 +238,7 @@ final class RPCConnection: ChannelInboundHandler {
   /// connection again.
   private func switchToStream(_ request: RequestEnvelope, _ bytes: [UInt8], _ body: @escaping StreamBody) {
     guard let context, let id = request.id else { return }
-    guard unfinished.readableBytes == 0, tasks.isEmpty, subscriptions.isEmpty else {
+    guard lines.isBetweenLines, tasks.isEmpty, subscriptions.isEmpty else {
       return write(
         RequestEnvelope.answer(
           id: id,
