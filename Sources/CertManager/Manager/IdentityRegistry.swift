@@ -17,8 +17,9 @@ actor IdentityRegistry {
   private let services: IdentityServices
   private let instance: Int
   private var identities: [String: ManagedIdentity] = [:]
-  /// Agents by the hash of the newest token of each.
-  private var tokens: [Data: String] = [:]
+  /// Agents by their uid.
+  private var agents: [UInt32: Set<String>] = [:]
+  private var tokens = TokenIndex()
   private let feed: IdentityFeed
   /// Anybody on the machine can cause refusals: so many are told in a minute.
   private var refusals = (minute: 0, count: 0)
@@ -53,8 +54,8 @@ actor IdentityRegistry {
     }
     for record in records {
       let identity = ManagedIdentity(record, services: services)
-      identities[record.agent] = identity
-      if let token = record.token, !token.used { tokens[token.hash] = record.agent }
+      add(identity, uid: record.uid)
+      if let token = record.token, !token.used { tokens.set(token.hash, of: record.agent) }
       identity.resume()
     }
   }
@@ -77,8 +78,13 @@ actor IdentityRegistry {
     record.delivery = .signer
     try services.files.write(record)
     let identity = ManagedIdentity(record, services: services)
-    identities[record.agent] = identity
+    add(identity, uid: uid)
     identity.begin()
+  }
+
+  private func add(_ identity: ManagedIdentity, uid: UInt32) {
+    identities[identity.agent] = identity
+    agents[uid, default: []].insert(identity.agent)
   }
 
   // MARK: - Asking
@@ -86,9 +92,9 @@ actor IdentityRegistry {
   /// The identities that the user at the other end of a connection has taken up.
   private func own(_ uid: UInt32) async -> [IdentityRecord] {
     var found: [IdentityRecord] = []
-    for identity in identities.values {
+    for identity in (agents[uid] ?? []).compactMap({ identities[$0] }) {
       let record = await identity.record
-      if record.uid == uid, record.delivery != nil, record.ended == nil { found.append(record) }
+      if record.delivery != nil, record.ended == nil { found.append(record) }
     }
     return found
   }
@@ -113,13 +119,17 @@ actor IdentityRegistry {
     guard identities.count < Self.most else {
       throw RPCError(.noSpace, "there are \(Self.most) identities on this node already")
     }
-    let record = try record(wanted, wantedCapabilities, parent)
+    var record = try record(wanted, wantedCapabilities, parent)
+    let token = try freshToken()
+    let given = ManagedIdentity.recorded(token)
+    record.token = given
     try services.files.write(record)
     let identity = ManagedIdentity(record, services: services)
-    identities[record.agent] = identity
+    add(identity, uid: record.uid)
+    tokens.set(given.hash, of: record.agent)
     // Before the token is known to anybody its certificate is on the way.
     identity.begin()
-    return try await newToken(for: identity)
+    return CertMethods.Token(agent: record.agent, token: token.text, expires: ManagedIdentity.text(given.expires))
   }
 
   private func record(
@@ -150,7 +160,7 @@ actor IdentityRegistry {
   }
 
   /// `http+tcp://AGENT.NODE:8080` (RFC 3986 §3.1 says what a scheme is).
-  private static func uri(_ endpoint: CertMethods.Endpoint, host: String) -> String {
+  private static func uri(_ endpoint: NamedPort, host: String) -> String {
     let name = endpoint.name.lowercased()
     let isScheme =
       name.utf8.first.map { (0x61...0x7a).contains($0) } ?? false
@@ -160,17 +170,16 @@ actor IdentityRegistry {
     return "\(isScheme ? "\(name)+" : "")\(endpoint.proto.rawValue)://\(host):\(endpoint.port)"
   }
 
-  private func newToken(for identity: ManagedIdentity) async throws -> CertMethods.Token {
-    let token = IdentityToken(instance: instance, random: try LockedBytes.random(32).withBytes { Array($0) })
-    tokens[IdentityRecord.hash(of: token.text)] = identity.agent
-    return try await identity.makeToken(token)
+  private func freshToken() throws -> IdentityToken {
+    IdentityToken(instance: instance, random: try LockedBytes.random(32).withBytes { Array($0) })
   }
 
   /// Another token for what was renewed.
   func token(_ agent: String, by uid: UInt32) async throws -> CertMethods.Token {
     let identity = try await find(agent, by: uid, orParent: true, orAdmin: false)
-    tokens = tokens.filter { $0.value != agent }
-    return try await newToken(for: identity)
+    let token = try freshToken()
+    tokens.set(IdentityRecord.hash(of: token.text), of: agent)
+    return try await identity.makeToken(token)
   }
 
   // MARK: - Taking up
@@ -187,7 +196,7 @@ actor IdentityRegistry {
     _ text: String, _ uid: UInt32, _ body: @Sendable (ManagedIdentity, IdentityToken) async throws -> Result
   ) async throws -> Result {
     guard let token = IdentityToken(text) else { throw refuse("token", "that is no token", uid) }
-    guard let agent = tokens[IdentityRecord.hash(of: token.text)], let identity = identities[agent] else {
+    guard let agent = tokens.agent(IdentityRecord.hash(of: token.text)), let identity = identities[agent] else {
       throw refuse("token", "the token is not known here: it was made void, or its agent has ended", uid)
     }
     do {
@@ -249,7 +258,7 @@ actor IdentityRegistry {
       reason = found
     }
     let identity = try await find(wanted.agent, by: uid, orParent: true, orAdmin: true)
-    tokens = tokens.filter { $0.value != wanted.agent }
+    tokens.remove(wanted.agent)
     try await identity.end(reason)
   }
 
@@ -278,8 +287,11 @@ actor IdentityRegistry {
   /// Forgets identities that are over, as they end.
   func followEnds() async {
     for await agent in feed.ends {
-      identities[agent] = nil
-      tokens = tokens.filter { $0.value != agent }
+      if let uid = identities.removeValue(forKey: agent)?.uid {
+        agents[uid]?.remove(agent)
+        if agents[uid]?.isEmpty ?? false { agents[uid] = nil }
+      }
+      tokens.remove(agent)
     }
   }
 }

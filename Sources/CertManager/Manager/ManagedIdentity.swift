@@ -20,6 +20,7 @@ actor ManagedIdentity {
   }
 
   nonisolated let agent: String
+  nonisolated let uid: UInt32
   private let services: IdentityServices
   private let mailbox = Mailbox()
   private(set) var record: IdentityRecord
@@ -29,15 +30,18 @@ actor ManagedIdentity {
   private var failures = 0
   private var warned = false
   private var expired = false
+  /// A certificate was asked for, here or by an earlier manager.
+  private var attempted = false
   private var timer: Task<Void, Never>?
   private let jitter = Double.random(in: 0...1)
 
   /// A signature with the certificate before is still asked for while its holder fetches the newest one.
   private static let mostHeld = 2
-  static let tokenLife: TimeInterval = 300
+  private static let tokenLife: TimeInterval = 300
 
   init(_ record: IdentityRecord, services: IdentityServices) {
     agent = record.agent
+    uid = record.uid
     self.record = record
     self.services = services
   }
@@ -76,10 +80,13 @@ actor ManagedIdentity {
   /// Goes on with one that an earlier manager left: what that had in its memory is made anew.
   nonisolated func resume() {
     mailbox.post {
+      await self.noteEarlierAttempt()
       if await self.hasNeedOfKey { await self.make(event: "issued") }
       await self.tick()
     }
   }
+
+  private func noteEarlierAttempt() { attempted = true }
 
   private var hasNeedOfKey: Bool { record.ended == nil && record.delivery != .keyring }
 
@@ -89,6 +96,8 @@ actor ManagedIdentity {
     do {
       let services = services
       let record = record
+      let isFirst = !attempted
+      attempted = true
       let key = try AgentKey(record.kind)
       let certificate = try await services.issuer.issue(
         record.identity, record.capabilities, key: key, names: record.names, life: record.life, event: event)
@@ -101,8 +110,8 @@ actor ManagedIdentity {
       failures = 0
       (warned, expired) = (false, false)
       try save()
-      if event == "issued" {
-        // Those that an earlier manager had signed, and whose keys have gone with it.
+      if event == "issued", !isFirst {
+        // Those that an earlier manager had signed, and whose keys have gone with it; or an answer that did not arrive.
         try await services.issuer.revoke(agent: agent, sparing: serial, .superseded)
         self.record.certificates = self.record.certificates.suffix(1)
         try save()
@@ -143,11 +152,16 @@ actor ManagedIdentity {
 
   private func setToken(_ token: IdentityToken) throws -> CertMethods.Token {
     try checkAlive()
-    let expires = Date() + Self.tokenLife
-    record.token = .init(hash: IdentityRecord.hash(of: token.text), expires: expires)
+    let given = Self.recorded(token)
+    record.token = given
     try save()
     schedule()
-    return CertMethods.Token(agent: agent, token: token.text, expires: Self.text(expires))
+    return CertMethods.Token(agent: agent, token: token.text, expires: Self.text(given.expires))
+  }
+
+  /// What is kept of a token that is given now.
+  static func recorded(_ token: IdentityToken) -> IdentityRecord.Token {
+    .init(hash: IdentityRecord.hash(of: token.text), expires: Date() + tokenLife)
   }
 
   /// What a keyring's key is made of.
