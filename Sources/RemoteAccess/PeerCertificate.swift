@@ -3,6 +3,7 @@
 
 import CertificateProfile
 import JSONRPC
+import LinuxKernel
 import NIOCore
 import NIOSSL
 import X509
@@ -29,6 +30,6 @@ struct PeerCertificate: Sendable {
     }
     self.identity = identity
     self.capabilities = capabilities
-    serial = certificate.serialNumber.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    serial = certificate.serialNumber.bytes.hexadecimal
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the nodeagent authors
 
+import AgentAPI
 import CertificateProfile
 import JSONRPC
 import LinuxKernel
@@ -21,7 +22,10 @@ public enum RemoteConnection {
   public static func open(_ node: String, _ target: RemoteTarget, as identity: TLSIdentity) async throws
     -> SharedDescriptor
   {
-    let (host, port) = try address(node)
+    guard let place = HostAndPort(node, usual: RemoteTarget.port) else {
+      throw RPCError(.invalidParams, "a node is HOST, HOST:PORT or [ADDRESS]:PORT, not \(node.prefix(100))")
+    }
+    let (host, port) = (place.host, Int(place.port))
     let (near, far) = try UnixSocket.pair(.stream)
     let group = MultiThreadedEventLoopGroup.singleton
     let loop = group.next()
@@ -76,23 +80,6 @@ public enum RemoteConnection {
       for channel in [outer, inner] { try channel.syncOptions?.setOption(.autoRead, value: true) }
     }.get()
     return near
-  }
-
-  static func address(_ text: String) throws -> (host: String, port: Int) {
-    if text.hasPrefix("["), let end = text.firstIndex(of: "]") {
-      let rest = text[text.index(after: end)...]
-      guard rest.isEmpty || rest.first == ":", let port = rest.isEmpty ? RemoteTarget.port : Int(rest.dropFirst())
-      else {
-        throw RPCError(.invalidParams, "a node is HOST, HOST:PORT or [ADDRESS]:PORT, not \(text.prefix(100))")
-      }
-      return (String(text[text.index(after: text.startIndex)..<end]), port)
-    }
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count == 2 else { return (text, RemoteTarget.port) }
-    guard let port = Int(parts[1]), (1...65535).contains(port), !parts[0].isEmpty else {
-      throw RPCError(.invalidParams, "a node is HOST, HOST:PORT or [ADDRESS]:PORT, not \(text.prefix(100))")
-    }
-    return (String(parts[0]), port)
   }
 
   /// Looks at who the other end is, once the handshake has proved it.

@@ -24,5 +24,5 @@ public enum RemoteTarget: String, Sendable, Hashable, CaseIterable {
   }
 
   /// Where a node is reached where nothing else is said.
-  public static let port = 9740
+  public static let port: UInt16 = 9740
 }

@@ -5,30 +5,18 @@ import JSONRPC
 
 /// Identities of agents, on `cert.sock`. Who asks is known by the uid of the connection: it has to have an identity itself.
 public enum CertMethods {
-  /// What an agent will serve; its certificate names it.
-  public struct Endpoint: Codable, Sendable, Hashable {
-    public var name: String
-    public var proto: TransportProtocol
-    public var port: UInt16
-    public init(name: String, proto: TransportProtocol, port: UInt16) {
-      self.name = name
-      self.proto = proto
-      self.port = port
-    }
-  }
-
   public struct Request: Codable, Sendable, Hashable, SchemaDocumented {
     public var subsystem: String
     public var uid: UInt32
     public var name: String?
-    public var endpoints: [Endpoint]?
+    public var endpoints: [NamedPort]?
     public var roles: [String]?
     public var spawn: [String]?
     public var key: String?
     /// Seconds.
     public var life: Int64?
     public init(
-      subsystem: String, uid: UInt32, name: String? = nil, endpoints: [Endpoint]? = nil, roles: [String]? = nil,
+      subsystem: String, uid: UInt32, name: String? = nil, endpoints: [NamedPort]? = nil, roles: [String]? = nil,
       spawn: [String]? = nil, key: String? = nil, life: Int64? = nil
     ) {
       self.subsystem = subsystem

@@ -5,24 +5,12 @@ import JSONRPC
 
 /// What the monitor's DNS server answers for containers.
 public enum NameMethods {
-  public struct Endpoint: Codable, Sendable, Hashable {
-    public var name: String
-    public var proto: TransportProtocol
-    /// The container's own port.
-    public var port: UInt16
-    public init(name: String, proto: TransportProtocol, port: UInt16) {
-      self.name = name
-      self.proto = proto
-      self.port = port
-    }
-  }
-
   public struct Container: Codable, Sendable, Hashable {
     public var name: String
     public var address: String
     public var address6: String?
-    public var endpoints: [Endpoint]
-    public init(name: String, address: String, address6: String? = nil, endpoints: [Endpoint]) {
+    public var endpoints: [NamedPort]
+    public init(name: String, address: String, address6: String? = nil, endpoints: [NamedPort]) {
       self.address6 = address6
       self.name = name
       self.address = address

@@ -5,6 +5,7 @@ import AgentAPI
 import CertificateProfile
 import Crypto
 import Foundation
+import LinuxKernel
 import SwiftASN1
 import X509
 
@@ -75,7 +76,7 @@ public struct CertificateAuthority: Sendable {
     var coder = DER.Serializer()
     try coder.serialize(certificate)
     let hash = SHA256.hash(data: coder.serializedBytes)
-    return "sha256:" + hash.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    return "sha256:" + hash.hexadecimal
   }
 
   private static func name(_ application: String, _ what: String) throws -> DistinguishedName {

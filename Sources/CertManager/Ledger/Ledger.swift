@@ -4,6 +4,7 @@
 import CertificateProfile
 import Crypto
 import Foundation
+import LinuxKernel
 import Synchronization
 import X509
 
@@ -352,7 +353,7 @@ public final class Ledger: Sendable {
   private static func date(_ seconds: Int64) -> Date { Date(timeIntervalSince1970: TimeInterval(seconds)) }
 
   static func hexadecimal(_ serial: Certificate.SerialNumber) -> String {
-    serial.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    serial.bytes.hexadecimal
   }
 
   /// `nil` where it is no number in hexadecimal of a serial number's size (RFC 5280 §4.1.2.2).

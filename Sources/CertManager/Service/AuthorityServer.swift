@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the nodeagent authors
 
+import AgentAPI
 import CertificateProfile
 import Foundation
 import Logging
@@ -100,7 +101,7 @@ public final class AuthorityServer: Sendable {
   }
 
   /// True for `HOST:PORT`, as an agent can be called back.
-  public static func isCallBack(_ text: String) -> Bool { CallBackVerifier.address(text) != nil }
+  public static func isCallBack(_ text: String) -> Bool { HostAndPort(text) != nil }
 
   /// A certificate for the server itself, of a key that only lives here.
   private static func context(_ store: AuthorityStore, _ host: String) throws -> NIOSSLContext {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the nodeagent authors
 
+import AgentAPI
 import CertificateProfile
 import Foundation
 import JSONRPC
@@ -93,7 +94,7 @@ actor CallBackVerifier {
   }
 
   private func prove(_ one: Ledger.PendingCallBack) async throws {
-    guard let (host, port) = Self.address(one.endpoint) else {
+    guard let place = HostAndPort(one.endpoint) else {
       throw CertificateProblem.unusable("\(one.endpoint) is not HOST:PORT")
     }
     var configuration = TLSConfiguration.makeClientConfiguration()
@@ -116,7 +117,7 @@ actor CallBackVerifier {
             ])
           }
         }
-        .connect(host: host, port: port).get()
+        .connect(host: place.host, port: Int(place.port)).get()
     } catch {
       shown.fail(error)
       throw error
@@ -130,15 +131,6 @@ actor CallBackVerifier {
     guard Ledger.hexadecimal(certificate.serialNumber) == one.serial else {
       throw CertificateProblem.refused("\(one.endpoint) has shown another certificate")
     }
-  }
-
-  /// `HOST:PORT` or `[ADDRESS]:PORT`.
-  static func address(_ text: String) -> (host: String, port: Int)? {
-    guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
-      (1...65535).contains(port)
-    else { return nil }
-    let host = text[..<colon].drop { $0 == "[" }.prefix { $0 != "]" }
-    return host.isEmpty ? nil : (String(host), port)
   }
 
   private final class Looker: ChannelInboundHandler {

@@ -63,7 +63,7 @@ struct BundleImport: Sendable {
       hash.update(data: chunk.prefix(count))
       size += UInt64(count)
     }
-    return Received(file: file, size: size, digest: BundleStore.hexadecimal(hash.finalize()))
+    return Received(file: file, size: size, digest: hash.finalize().hexadecimal)
   }
 
   struct Received: Sendable {

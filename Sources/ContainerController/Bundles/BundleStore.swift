@@ -103,14 +103,7 @@ actor BundleStore {
       size += UInt64(bytes.count)
     }
 
-    var digest: String { BundleStore.hexadecimal(hash.finalize()) }
-  }
-
-  static func hexadecimal(_ digest: SHA256.Digest) -> String {
-    digest.map { byte in
-      let digits = String(byte, radix: 16)
-      return digits.count == 1 ? "0\(digits)" : digits
-    }.joined()
+    var digest: String { hash.finalize().hexadecimal }
   }
 
   /// Where the next archive is received; the file goes with its ``Upload``.

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
+import LinuxKernel
 
 /// A container's interface at the bridge, the only addresses that it may use, and what it serves there.
 struct AttachedPort: Hashable, Sendable {
@@ -25,7 +26,7 @@ struct AttachedPort: Hashable, Sendable {
   }
 
   var hardwareText: String {
-    hardwareAddress.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
+    hardwareAddress.hexadecimalDigits.joined(separator: ":")
   }
 
   /// The address that the kernel gives an interface with IPv6 by itself (RFC 4291, appendix A).
@@ -78,7 +79,7 @@ struct AttachedPort: Hashable, Sendable {
 
   /// An address as nft(8) prints raw bytes of a packet.
   private static func number(_ address: String) -> String {
-    let digits = (IPNetwork.address(address) ?? []).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    let digits = (IPNetwork.address(address) ?? []).hexadecimal
     return "0x\(digits.drop { $0 == "0" })"
   }
 }
