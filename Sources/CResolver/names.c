@@ -2,15 +2,25 @@
 /* Copyright (c) 2026 the nodeagent authors */
 #define _GNU_SOURCE
 #include "CResolver.h"
+#include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <netinet/in.h>
 #include <resolv.h>
 #include <string.h>
 
-int cresolver_text(const char *name, char *text, size_t size) {
+int cresolver_text(const char *name, const char *server, uint16_t port, char *text, size_t size) {
   struct __res_state state;
   memset(&state, 0, sizeof state);
   if (res_ninit(&state) < 0) return -1;
+  if (server) {
+    struct sockaddr_in *address = &state.nsaddr_list[0];
+    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+    state.nscount = 1;
+    if (inet_pton(AF_INET, server, &address->sin_addr) != 1) {
+      res_nclose(&state);
+      return -1;
+    }
+  }
   unsigned char answer[NS_MAXMSG];
   int length = res_nquery(&state, name, ns_c_in, ns_t_txt, answer, sizeof answer);
   res_nclose(&state);

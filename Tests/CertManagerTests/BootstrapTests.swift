@@ -32,7 +32,9 @@ import X509
   @Test(
     arguments: [
       ("kernel", true), ("user-data", true), ("user-data:http://10.0.0.1", true), ("file:/etc/token", true),
-      ("dns:x.example", true), ("file:token", false), ("file", false), ("user-data:ftp://x", false), ("", false),
+      ("dns:x.example", true), ("dns:x@10.0.0.1", true),
+      ("dns:x@10.0.0.1:5353", true), ("dns:x@host", false), ("dns:x@::1", false), ("dns:@10.0.0.1", false),
+      ("dns:a@b@c", false), ("file:token", false), ("file", false), ("user-data:ftp://x", false), ("", false),
     ])
   func `sources are told apart`(text: String, isOne: Bool) { #expect((BootstrapSource(text) != nil) == isOne) }
 
@@ -45,6 +47,26 @@ import X509
       await server.stop()
     }
     await #expect(throws: (any Error).self) { try await BootstrapSource.file("/nowhere/token").read() }
+  }
+
+  @Test func `TXT records are looked up, with strings of any number`() async throws {
+    let token = BootstrapToken()
+    let long = "nodeagent.root=sha256:\(String(repeating: "ab", count: 32)) \(String(repeating: "x", count: 200))"
+    let server = try DNSStub([
+      "node1.boot.example": [["v=spf1 -all"], ["nodeagent.tok", "en=\(token.text)"], [String(long.prefix(250)), String(long.dropFirst(250))]],
+      "none.boot.example": [],
+    ])
+    defer { server.stop() }
+    func read(_ name: String) async throws -> BootstrapData {
+      try await #require(BootstrapSource("dns:\(name)@127.0.0.1:\(server.port)")).read()
+    }
+    let data = try await read("node1.boot.example")
+    #expect(data.token?.text == token.text && data.root?.utf8.count == 71)
+    let problem = await #expect(throws: CertificateProblem.self) { try await read("none.boot.example") }
+    #expect("\(try #require(problem))".contains("127.0.0.1 does not know"))
+    // What a resolver says is anybody's word: no bytes do harm.
+    server.damages = true
+    for _ in 0..<50 { _ = try? await read("node1.boot.example") }
   }
 }
 

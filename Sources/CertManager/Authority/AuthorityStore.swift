@@ -24,6 +24,8 @@ public struct AuthorityStore: Sendable {
   public let authority: CertificateAuthority
   public let ledger: Ledger
   public let application: String
+  /// The key is in a PKCS #11 token, which may take its time.
+  let isOnToken: Bool
 
   /// Makes a new authority.
   ///
@@ -83,6 +85,7 @@ public struct AuthorityStore: Sendable {
     let settings = try JSONDecoder().decode(
       Settings.self, from: Data(try FileSystem.read("\(directory)/authority.json")))
     application = settings.application
+    isOnToken = settings.token != nil
     let sealed = try SealedFile(credential: credential)
     func certificate(_ name: String) throws -> Certificate {
       try Certificate(pemEncoded: String(decoding: try FileSystem.read("\(directory)/\(name)"), as: UTF8.self))

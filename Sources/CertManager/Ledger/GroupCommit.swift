@@ -14,8 +14,13 @@ final class GroupCommit: Sendable {
   private final class Work: Sendable {
     let body: @Sendable (Database) throws -> Void
     let failure = Mutex<(any Error)?>(nil)
-    let done = DispatchSemaphore(value: 0)
-    init(_ body: @escaping @Sendable (Database) throws -> Void) { self.body = body }
+    private let done: @Sendable ((any Error)?) -> Void
+    init(_ body: @escaping @Sendable (Database) throws -> Void, done: @escaping @Sendable ((any Error)?) -> Void) {
+      self.body = body
+      self.done = done
+    }
+
+    func finish() { done(failure.withLock { $0 }) }
   }
 
   private struct Queue {
@@ -24,6 +29,8 @@ final class GroupCommit: Sendable {
   }
 
   private let database: Mutex<Database>
+  /// Writes for those who wait without a thread.
+  private let thread = DispatchQueue(label: "ledger")
   private let queue = Mutex(Queue())
 
   /// So that nobody waits for more than these.
@@ -39,22 +46,41 @@ final class GroupCommit: Sendable {
   /// Changes, and waits until the change is on the disk.
   func commit<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) throws -> Result {
     let result = Mutex<Result?>(nil)
-    let work = Work { database in
-      let value = try body(database)
+    let failure = Mutex<(any Error)?>(nil)
+    let done = DispatchSemaphore(value: 0)
+    let work = Work {
+      let value = try body($0)
       result.withLock { $0 = value }
+    } done: { problem in
+      failure.withLock { $0 = problem }
+      done.signal()
     }
-    let leads = queue.withLock { queue in
-      queue.waiting.append(work)
-      defer { queue.isBeingWritten = true }
-      return !queue.isBeingWritten
-    }
-    if leads { write() }
-    work.done.wait()
-    if let failure = work.failure.withLock({ $0 }) { throw failure }
+    if enqueue(work) { write() }
+    done.wait()
+    if let failure = failure.withLock({ $0 }) { throw failure }
     guard let value = result.withLock({ $0 }) else {
       throw CertificateProblem.unusable("the ledger has written nothing")
     }
     return value
+  }
+
+  /// The same without a thread that waits: for many at once.
+  func commit(_ body: @escaping @Sendable (Database) throws -> Void) async throws {
+    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+      let work = Work(body) { problem in
+        if let problem { continuation.resume(throwing: problem) } else { continuation.resume() }
+      }
+      if enqueue(work) { thread.async { [self] in write() } }
+    }
+  }
+
+  /// - Returns: true where nobody writes yet, and the caller has to see to it.
+  private func enqueue(_ work: Work) -> Bool {
+    queue.withLock { queue in
+      queue.waiting.append(work)
+      defer { queue.isBeingWritten = true }
+      return !queue.isBeingWritten
+    }
   }
 
   /// Whoever came first writes for all, until nobody waits.
@@ -75,7 +101,7 @@ final class GroupCommit: Sendable {
         // Of a transaction that failed nothing is there.
         for work in batch { work.failure.withLock { $0 = $0 ?? error } }
       }
-      for work in batch { work.done.signal() }
+      for work in batch { work.finish() }
     }
   }
 

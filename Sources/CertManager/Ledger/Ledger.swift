@@ -112,6 +112,14 @@ public final class Ledger: Sendable {
     try writer.commit { [self] database in try record(database, certificate, identity, capabilities, event, now) }
   }
 
+  /// The same, for many at once: nobody's thread waits.
+  func recordTogether(
+    _ certificate: Certificate, _ identity: AgentIdentity, _ capabilities: AgentCapabilities, event: String,
+    now: Date = Date()
+  ) async throws {
+    try await writer.commit { [self] database in try record(database, certificate, identity, capabilities, event, now) }
+  }
+
   private func record(
     _ database: Database, _ certificate: Certificate, _ identity: AgentIdentity, _ capabilities: AgentCapabilities,
     _ event: String, _ now: Date

@@ -17,12 +17,12 @@ public enum BootstrapSource: Sendable, Hashable {
   case kernel
   /// The user data of a machine in a cloud, as EC2 serves it (instance metadata service, version 2); others do the same.
   case userData(endpoint: String)
-  /// TXT records of a name.
-  case dns(name: String)
+  /// TXT records of a name, by the host's resolvers or by one of an IPv4 address.
+  case dns(name: String, server: HostAndPort? = nil)
 
   public static let usualEndpoint = "http://169.254.169.254"
 
-  /// `file:PATH`, `kernel`, `user-data`, `user-data:http://HOST:PORT`, or `dns:NAME`.
+  /// `file:PATH`, `kernel`, `user-data`, `user-data:http://HOST:PORT`, `dns:NAME`, or `dns:NAME@ADDRESS[:PORT]`.
   public init?(_ text: String) {
     let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
     switch (parts.first, parts.count) {
@@ -30,7 +30,12 @@ public enum BootstrapSource: Sendable, Hashable {
     case ("kernel", 1): self = .kernel
     case ("user-data", 1): self = .userData(endpoint: Self.usualEndpoint)
     case ("user-data", 2) where parts[1].hasPrefix("http://"): self = .userData(endpoint: parts[1])
-    case ("dns", 2): self = .dns(name: parts[1])
+    case ("dns", 2):
+      let words = parts[1].split(separator: "@", omittingEmptySubsequences: false).map(String.init)
+      guard (1...2).contains(words.count), !words[0].isEmpty else { return nil }
+      let server = words.count == 2 ? HostAndPort(words[1], usual: 53) : nil
+      guard words.count == 1 || IPNetwork.address(server?.host ?? "")?.count == 4 else { return nil }
+      self = .dns(name: words[0], server: server)
     default: return nil
     }
   }
@@ -48,8 +53,8 @@ public enum BootstrapSource: Sendable, Hashable {
       return try BootstrapData(text)
     case .kernel: return try BootstrapData(try FileSystem.readText("/proc/cmdline", limit: 64 << 10))
     case .userData(let endpoint): return try BootstrapData(try await Self.userData(endpoint))
-    case .dns(let name):
-      return try BootstrapData(try await Blocking.run { try DNSText.look(name) })
+    case .dns(let name, let server):
+      return try BootstrapData(try await Blocking.run { try DNSText.look(name, at: server) })
     }
   }
 

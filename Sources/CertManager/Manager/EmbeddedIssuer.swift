@@ -40,12 +40,16 @@ struct EmbeddedIssuer: CertificateIssuer {
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
     event: String
   ) async throws -> Certificate {
-    try await Blocking.run { [store] in
-      let certificate = try store.authority.issue(
-        identity, capabilities, key: key.publicKey, names: names, life: life)
-      try store.ledger.record(certificate, identity, capabilities, event: event)
-      return certificate
-    }
+    let (authority, key) = (store.authority, key.publicKey)
+    // A signature of a token's takes its time, and a thread.
+    let certificate =
+      if store.isOnToken {
+        try await Blocking.run { try authority.issue(identity, capabilities, key: key, names: names, life: life) }
+      } else {
+        try authority.issue(identity, capabilities, key: key, names: names, life: life)
+      }
+    try await store.ledger.recordTogether(certificate, identity, capabilities, event: event)
+    return certificate
   }
 
   func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) async throws {

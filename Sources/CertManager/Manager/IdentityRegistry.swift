@@ -4,6 +4,7 @@
 import AgentAPI
 import CertificateProfile
 import Foundation
+import Glibc
 import JSONRPC
 import LaunchPlan
 import LinuxKernel
@@ -171,7 +172,14 @@ actor IdentityRegistry {
   }
 
   private func freshToken() throws -> IdentityToken {
-    IdentityToken(instance: instance, random: try LockedBytes.random(32).withBytes { Array($0) })
+    do {
+      return IdentityToken(instance: instance, random: try LockedBytes.random(32).withBytes { Array($0) })
+    } catch let error as SyscallError where error.errno == ENOMEM {
+      throw RPCError(
+        .noSpace,
+        "the manager may lock no more memory (RLIMIT_MEMLOCK), and holds the keys of \(identities.count) identities: each needs a page until its agent takes it up"
+      )
+    }
   }
 
   /// Another token for what was renewed.
