@@ -53,7 +53,10 @@ import X509
     let token = BootstrapToken()
     let long = "nodeagent.root=sha256:\(String(repeating: "ab", count: 32)) \(String(repeating: "x", count: 200))"
     let server = try DNSStub([
-      "node1.boot.example": [["v=spf1 -all"], ["nodeagent.tok", "en=\(token.text)"], [String(long.prefix(250)), String(long.dropFirst(250))]],
+      "node1.boot.example": [
+        ["v=spf1 -all"], ["nodeagent.tok", "en=\(token.text)"],
+        [String(long.prefix(250)), String(long.dropFirst(250))],
+      ],
       "none.boot.example": [],
     ])
     defer { server.stop() }

@@ -15,7 +15,9 @@ enum DNSText {
     var text = [CChar](repeating: 0, count: 16 << 10)
     let count = cresolver_text(name, server?.host, server?.port ?? 0, &text, text.count)
     guard count > 0 else {
-      throw CertificateProblem.unusable("\(name.prefix(255)) has no TXT records, or \(server.map { "\($0.host) does not know" } ?? "no resolver knows")")
+      throw CertificateProblem.unusable(
+        "\(name.prefix(255)) has no TXT records, or \(server.map { "\($0.host) does not know" } ?? "no resolver knows")"
+      )
     }
     return String(decoding: text.prefix(Int(count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
