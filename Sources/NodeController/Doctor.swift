@@ -13,7 +13,7 @@ struct Doctor {
   let network: NodeNetwork
 
   func examine() -> [Finding] {
-    [kernel(), cgroups(), userNamespaces(), overlay(), seccomp(), files(), space(), nft(), harness()]
+    [kernel(), cgroups(), userNamespaces(), overlay(), fuse(), seccomp(), files(), space(), nft(), harness()]
       + capabilities() + systemd() + users() + units()
   }
 
@@ -94,6 +94,19 @@ struct Doctor {
     }
     close(context)
     return Finding(.ok, "overlay", "the kernel has it, as a module")
+  }
+
+  private func fuse() -> Finding {
+    let path = "/dev/fuse"
+    do {
+      // Closed again at once: nothing was mounted.
+      _ = try FileSystem.open(path, flags: O_RDWR | O_NOFOLLOW)
+      return Finding(.ok, "fuse", "identities can be files in containers")
+    } catch {
+      return Finding(
+        .warning, "fuse",
+        "identities cannot be files in containers: \(path): \(SyscallError.words(for: error.errno)) (modprobe fuse)")
+    }
   }
 
   private func seccomp() -> Finding {
