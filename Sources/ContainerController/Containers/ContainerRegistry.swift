@@ -94,11 +94,33 @@ actor ContainerRegistry {
         // The usual case: it had made nothing.
         if second.code != .notFound {
           services.logger.warning(
-            "what a lost call has made may remain until the next start",
+            "what a lost call may have made is taken back later",
             metadata: ["container": "\(name)", "error": "\(second)"])
+          Task { await self.takeBack(name) }
         }
       }
       throw error
+    }
+  }
+
+  /// Tries until the node controller is back.
+  private func takeBack(_ name: String) async {
+    for attempt in 0... {
+      try? await Task.sleep(for: .seconds(min(1 << min(attempt, 6), 60)))
+      // Somebody has made it meanwhile, so nothing was left of the lost call.
+      guard containers[name] == nil else { return }
+      guard making.insert(name).inserted else { continue }
+      defer { making.remove(name) }
+      do {
+        try await services.host.call(HostMethods.remove, .init(name: name))
+        return
+      } catch let error as RPCError where error.code == .notFound {
+        return
+      } catch {
+        services.logger.warning(
+          "what a lost call may have made is not taken back yet",
+          metadata: ["container": "\(name)", "error": "\(error)"])
+      }
     }
   }
 

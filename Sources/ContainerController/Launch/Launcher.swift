@@ -45,8 +45,6 @@ struct Launcher: Sendable {
   private func launch(_ name: String, _ record: ContainerRecord, _ process: PreparedProcess) throws -> ContainerProcess
   {
     let child = process.child
-    // First: what it is to be handed over is made while the container is.
-    let identity = record.identity == nil ? nil : try identities.request(name, record)
     faults.pass("start.cloned")
     let resources = record.resources
     let files = record.identity?.files
@@ -54,6 +52,7 @@ struct Launcher: Sendable {
       memory: resources.memory, swap: resources.swap, cpuMilli: resources.cpuMilli, cpuWeight: resources.cpuWeight,
       pids: resources.pids)
     var made: (listener: SharedDescriptor, state: SharedDescriptor, startTime: UInt64)?
+    var identity: CertMethods.Token?
     let (launched, descriptors) = try host.callWaiting(
       HostMethods.launch,
       .init(
@@ -62,6 +61,8 @@ struct Launcher: Sendable {
         bandwidth: record.network == .private ? resources.bandwidth : nil, serves: files == nil ? nil : true),
       passing: child.pidfd.descriptor.raw
     ) {
+      // First: what it is to be handed over is made while the container is.
+      if record.identity != nil { identity = try identities.request(name, record) }
       try FileSystem.makeDirectory(runDirectory(name), mode: 0o700)
       made = (
         SharedDescriptor(try UnixSocket.listen(controlSocket(name), kind: .seqpacket, mode: 0o600, backlog: 8)),
