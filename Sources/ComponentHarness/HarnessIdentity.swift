@@ -9,7 +9,7 @@ import LinuxKernel
 ///
 /// PID 1 asks for it and reads it only for the processes that want it as files.
 struct HarnessIdentity {
-  private let ring: Keyring.Serial
+  let ring: Keyring.Serial
   private var key: Keyring.Serial
   private let files: IdentityFiles?
 

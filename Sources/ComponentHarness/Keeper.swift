@@ -76,6 +76,12 @@ public struct Keeper: ~Copyable {
     var workload = plan.workload
     // Root's are whatever there is to give.
     workload.capabilities.formIntersection(try CapabilitySet.permitted())
+    if !plan.identity.isEmpty {
+      // Taken up as root, so that the node controller can put the next certificate there when this process is nobody.
+      let ring = try HarnessIdentity(token: plan.identity, served: nil).ring
+      try Keyring.set(.ownerChanges, of: ring)
+      try UnixSocket.send(KeeperEvent.keyring(ring).encoded(), to: channel)
+    }
     let pid = try WorkloadStart.start(
       workload, profile: nil, input: null, output: out.writing, error: errors.writing, sockets: sockets)
     try Self.check(cl_bound_capabilities(0), "prctl(PR_CAPBSET_DROP)")

@@ -21,6 +21,8 @@ public struct KeepPlan: Sendable, Equatable {
   public var log: LaunchPlan.Log
   /// As in ``LaunchPlan/journal``.
   public var journal: [UInt8]
+  /// The token of its identity; empty for none.
+  public var identity = ""
 
   public init(
     name: String, workload: Workload, entrances: Int = 0, sockets: [String] = [], uid: UInt32, gid: UInt32,
@@ -36,7 +38,7 @@ public struct KeepPlan: Sendable, Equatable {
     self.journal = journal
   }
 
-  static let magic: [UInt8] = [0x4e, 0x41, 0x4b, 1]
+  static let magic: [UInt8] = [0x4e, 0x41, 0x4b, 2]
 
   public func encoded() -> [UInt8] {
     var writer = ByteWriter()
@@ -50,6 +52,7 @@ public struct KeepPlan: Sendable, Equatable {
     writer.write(log.segmentBytes)
     writer.write(UInt64(log.segments))
     writer.write(journal)
+    writer.write(identity)
     return writer.bytes
   }
 
@@ -64,6 +67,7 @@ public struct KeepPlan: Sendable, Equatable {
     gid = try reader.readNumber(as: UInt32.self)
     log = LaunchPlan.Log(segmentBytes: try reader.readNumber(), segments: try reader.readNumber(as: UInt32.self))
     journal = try reader.readBytes()
+    identity = try reader.readString()
     try reader.expectEnd()
   }
 }

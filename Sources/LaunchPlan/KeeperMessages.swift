@@ -66,6 +66,8 @@ public enum KeeperEvent: ControlMessage, Equatable {
 
   /// The workload could not be started; the keeper ends.
   case failed(stage: String, error: SyscallError)
+  /// The keyring that has its identity; comes before ``started(pid:)``.
+  case keyring(Int32)
   /// The workload's program runs.
   case started(pid: Int32)
   case notice(KeeperNotice)
@@ -86,6 +88,9 @@ public enum KeeperEvent: ControlMessage, Equatable {
       writer.write(error.object)
       writer.write(signed: Int64(error.errno))
       writer.write(error.detail ?? "")
+    case .keyring(let serial):
+      writer.write(7)
+      writer.write(signed: Int64(serial))
     case .started(let pid):
       writer.write(2)
       writer.write(signed: Int64(pid))
@@ -133,6 +138,7 @@ public enum KeeperEvent: ControlMessage, Equatable {
         Status(
           pid: try reader.readSigned32(), ready: try reader.readBool(), heartbeat: try reader.readNumber(),
           text: try reader.readString()))
+    case 7: self = .keyring(try reader.readSigned32())
     default: throw reader.failure("unknown event")
     }
     try reader.expectEnd()

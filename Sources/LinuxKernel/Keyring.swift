@@ -22,6 +22,8 @@ public enum Keyring {
     public static let possessorUpdates = Permissions(rawValue: 0x3f00_0000)
     /// Whoever has the key in a keyring of its own may look at it, read it, find it, and link it; nobody else may do anything.
     public static let possessorReads = Permissions(rawValue: 0x1b00_0000)
+    /// Of a keyring: its owner may see what is in it and put keys there or take them away, which does not let him read them.
+    public static let ownerChanges = Permissions(rawValue: 0x3f07_0000)
   }
 
   /// Gives the process an empty session keyring without a name, which its children inherit.
@@ -73,6 +75,16 @@ public enum Keyring {
     return try LockedBytes(count: count) { copy in
       whole.withBytes { copy.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     }
+  }
+
+  /// What is in a keyring (keyctl_read(3)).
+  public static func list(_ ring: Serial) throws(SyscallError) -> [Serial] {
+    var keys = [Serial](repeating: 0, count: 256)
+    let bytes = keys.withUnsafeMutableBytes {
+      cl_keyctl(CL_KEYCTL_READ, bits(ring), UInt(bitPattern: $0.baseAddress), UInt($0.count), 0)
+    }
+    try check(bytes, "keyctl(READ)", "keyring \(ring)")
+    return Array(keys.prefix(Int(bytes) / MemoryLayout<Serial>.size))
   }
 
   public static func link(_ key: Serial, to ring: Serial) throws(SyscallError) {

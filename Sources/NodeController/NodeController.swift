@@ -34,6 +34,7 @@ public final class NodeController: Sendable {
   private let monitorSpec: SubsystemSpec
   private let certificateSpec: SubsystemSpec
   private let gatewaySpec: SubsystemSpec?
+  let identities: SubsystemIdentities
   let watcher: DescriptorWatcher
   private let systemd: SystemdWatch?
   private let manager: ServiceManager
@@ -119,9 +120,10 @@ public final class NodeController: Sendable {
         harness: SharedDescriptor(try FileSystem.open(harness, flags: FileSystem.pathOnly)))
     }
     systemd = Systemctl.isThere ? SystemdWatch(logger: logger) : nil
+    identities = SubsystemIdentities(instance: instance, logger: logger)
     let services = SubsystemServices(
-      instance: instance, watcher: watcher, place: place, keeper: KeeperIdentity(instance: instance), events: events,
-      logger: logger,
+      instance: instance, watcher: watcher, place: place, keeper: KeeperIdentity(instance: instance),
+      identities: identities, events: events, logger: logger,
       changed: { change.yield(($0, $1)) })
     var spec = ContainerControllerSpec.make(instance, identity)
     spec.unit = containerUnit
@@ -250,6 +252,9 @@ public final class NodeController: Sendable {
     let certificates = Task { [instance, events, logger] in
       await CertificateEvents(instance: instance, events: events, logger: logger).run()
     }
+    let renewing = Task { [identities, subsystems] in
+      await identities.run { name, agent, token in try await subsystems.takeIdentity(name, agent, token) }
+    }
     let forwarding = Task { for await signal in signals { order.yield(signal) } }
     var how = Order.keepContainers
     for await asked in orders {
@@ -260,7 +265,7 @@ public final class NodeController: Sendable {
       how = asked
       break
     }
-    for task in [forwarding, certificates, watchdog, following, followingUnits, starting] { task.cancel() }
+    for task in [forwarding, certificates, renewing, watchdog, following, followingUnits, starting] { task.cancel() }
     if how == .stopContainers { availability.enter(.destroying) }
     try manager.stopping()
     logger.info("stopping", metadata: ["containers": how == .keepContainers ? "kept" : "stopped"])

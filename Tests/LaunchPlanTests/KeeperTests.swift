@@ -7,7 +7,12 @@ import Testing
 @testable import LaunchPlan
 
 @Suite struct KeeperTests {
-  private static let plan = KeepPlan(
+  private static let plan: KeepPlan = {
+    var plan = bare
+    plan.identity = "1.abc"
+    return plan
+  }()
+  private static let bare = KeepPlan(
     name: "svc",
     workload: Workload(
       arguments: ["/bin/a", "b"], environment: ["A=1"], workingDirectory: "/tmp", uid: 5, gid: 6, groups: [7],
@@ -15,7 +20,8 @@ import Testing
     journal: Array("X=1\n".utf8))
 
   private static let events: [KeeperEvent] = [
-    .started(pid: 12), .notice(.ready), .notice(.reloading), .notice(.stopping), .notice(.heartbeat),
+    .keyring(-5), .keyring(.max), .started(pid: 12), .notice(.ready), .notice(.reloading), .notice(.stopping),
+    .notice(.heartbeat),
     .notice(.distress),
     .text("at work"), .exited(.exited(3)), .exited(.signaled(9, coreDumped: true)),
     .failed(stage: "s", error: SyscallError(call: "execve", object: "/bin/a", errno: 2)),

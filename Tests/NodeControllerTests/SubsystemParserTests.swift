@@ -34,6 +34,7 @@ import Testing
         - {name: main, listen: "tcp://127.0.0.1:6379"}
         - {listen: "unix:///run/redis.sock", mode: 0660, group: redis}
       log: {size: 1MiB, segments: 2}
+      identity: {key: ed25519, life: 2h, renewal: {command: [/bin/reload]}}
       """, name: "cache", file: "cache.yaml")
     var expected = SubsystemSpec(name: "cache")
     expected.about = "keeps sessions"
@@ -60,6 +61,7 @@ import Testing
       .init(name: "socket1", listen: "unix:///run/redis.sock", mode: 0o660, group: "redis"),
     ]
     expected.log = .init(size: 1 << 20, segments: 2)
+    expected.identity = .init(key: "ed25519", life: 7200, renewal: .init(command: ["/bin/reload"]))
     #expect(spec == expected)
   }
 
@@ -77,6 +79,10 @@ import Testing
     ("command: [/bin/a]\nsockets: [{listen: \"unix:///../x\"}]", "addresses are numbers"),
     ("command: [/bin/a]\ncapabilities: [FLY]", "is no capability"),
     ("command: [/bin/a]\nreload: {signal: HUP, command: [/bin/b]}", "takes either signal or command"),
+    ("command: [/bin/a]\nidentity: {key: rsa}", "identity.key: must be p256 or ed25519"),
+    ("command: [/bin/a]\nidentity: {life: 169h}", "identity.life: must be from 1m to 168h"),
+    ("command: [/bin/a]\nidentity: {files: true}", "identity.files: is unknown"),
+    ("unit: a.service\nidentity: true", "is decided by the unit a.service itself"),
     ("command: [/bin/a]\nreadiness: exited\nwatchdog: 1s", "is for daemons"),
     ("command: [/bin/a]\ncolour: red", "is unknown"),
     ("command: [/bin/a", "is not YAML"),

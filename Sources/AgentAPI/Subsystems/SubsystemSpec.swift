@@ -62,6 +62,21 @@ public struct SubsystemSpec: Codable, Sendable, Hashable {
     }
   }
 
+  /// Of each of its runs.
+  public struct Identity: Codable, Sendable, Hashable {
+    /// `p256` (usual) or `ed25519`.
+    public var key: String?
+    /// Of each certificate, in seconds; usually 43200.
+    public var life: Int64?
+    /// What tells it of its next certificate.
+    public var renewal: Reload?
+    public init(key: String? = nil, life: Int64? = nil, renewal: Reload? = nil) {
+      self.key = key
+      self.life = life
+      self.renewal = renewal
+    }
+  }
+
   public struct Limits: Codable, Sendable, Hashable {
     /// Bytes.
     public var memory: UInt64?
@@ -151,6 +166,8 @@ public struct SubsystemSpec: Codable, Sendable, Hashable {
   public var sockets: [Socket] = []
   public var log = Log()
   public var checks: [HealthCheck] = []
+  /// An X.509 identity, in a keyring of its processes; `nil`: none.
+  public var identity: Identity?
 
   public init(name: String) { self.name = name }
 

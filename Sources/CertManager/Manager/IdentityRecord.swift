@@ -26,6 +26,8 @@ struct IdentityRecord: Codable, Sendable, Hashable {
   var capabilities: AgentCapabilities
   /// What its parent calls it.
   var name: String?
+  /// Its parent is a container controller, so that its name is a container's; `nil` in records of versions that knew no others.
+  var isContainer: Bool?
   /// An agent's id; `nil` for those that come with the manager.
   var parent: String?
   var uid: UInt32
@@ -43,7 +45,9 @@ struct IdentityRecord: Codable, Sendable, Hashable {
 
   /// Beside ``AgentIdentity/dnsName``.
   var names: [String] {
-    guard let name, AgentIdentity(application: "a", subsystem: "a", agent: name, node: "a").problem == nil else {
+    guard isContainer ?? true, let name,
+      AgentIdentity(application: "a", subsystem: "a", agent: name, node: "a").problem == nil
+    else {
       return []
     }
     return ["\(name).containers.internal"]

@@ -155,9 +155,11 @@ actor IdentityRegistry {
     if let name = wanted.name, ContainerSpec.problem(withName: name) != nil {
       throw RPCError(.invalidParams, "params.name: \(ContainerSpec.problem(withName: name) ?? "")")
     }
-    return IdentityRecord(
+    var record = IdentityRecord(
       identity: identity, capabilities: capabilities, name: wanted.name, parent: parent.agent, uid: wanted.uid,
       kind: kind, life: life)
+    record.isContainer = parent.identity.subsystem == "container-controller"
+    return record
   }
 
   /// `http+tcp://AGENT.NODE:8080` (RFC 3986 §3.1 says what a scheme is).

@@ -64,7 +64,7 @@ public enum DescriptorParser {
     }
     if let member = members["life"] {
       let seconds = try member.milliseconds() / 1000
-      guard BundleDescriptor.Identity.lives.contains(seconds) else { throw member.problem("must be from 1m to 7d") }
+      guard BundleDescriptor.Identity.lives.contains(seconds) else { throw member.problem("must be from 1m to 168h") }
       identity.life = seconds
     }
     if let member = members["files"] { identity.files = try identityFiles(member) }

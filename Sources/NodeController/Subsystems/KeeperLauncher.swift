@@ -20,7 +20,9 @@ struct KeeperLauncher: Sendable {
   // MARK: - Starting
 
   /// - Throws: `start failed` with the step that failed; nothing of it is left then.
-  func start(_ spec: SubsystemSpec, sockets: [SharedDescriptor]) throws -> SubsystemRun {
+  func start(_ spec: SubsystemSpec, sockets: [SharedDescriptor], identity token: CertMethods.Token?) throws
+    -> SubsystemRun
+  {
     let user = try SubsystemUser(spec)
     try files.prepare()
     // What an earlier run left, and nobody has noticed.
@@ -31,17 +33,24 @@ struct KeeperLauncher: Sendable {
     var plan = try plan(spec, user, notify: notify, journal: journal != nil)
     let (keeper, entrances) = try place.startKeeper(spec, channel: theirs)
     plan.entrances = entrances.count
+    plan.identity = token?.token ?? ""
     do {
       let connection = KeeperConnection(own, watcher: watcher)
       let started = Clock.monotonicNanoseconds()
       var record = SubsystemFiles.Record(
         spec: spec, keeper: keeper.pid, keeperStart: try ProcessStatus.identity(of: keeper.pid).startTime, pid: 0,
         started: started, sockets: spec.sockets.map(\.listen))
+      record.agent = token?.agent
       // Already now: whoever comes after a node controller that dies before the answer has to find the keeper.
       try files.write(record)
       try connection.send(.keep(plan), descriptors: descriptors + entrances + sockets + (journal.map { [$0] } ?? []))
       let workload: HeldProcess?
-      switch try connection.receive(within: Self.patience)?.event {
+      var event = try connection.receive(within: Self.patience)?.event
+      if case .keyring(let ring) = event {
+        record.ring = ring
+        event = try connection.receive(within: Self.patience)?.event
+      }
+      switch event {
       case .started(let pid): workload = try Self.hold(pid, childOf: keeper)
       case .failed(let stage, let error):
         throw RPCError(.startFailed, Self.explain(spec, stage, error))
@@ -51,7 +60,8 @@ struct KeeperLauncher: Sendable {
       }
       record.pid = workload?.pid ?? 0
       try files.write(record)
-      return SubsystemRun(keeper: keeper, workload: workload, connection: connection, started: started)
+      return SubsystemRun(
+        keeper: keeper, workload: workload, connection: connection, started: started, identity: record.identity)
     } catch {
       discard(spec.name, keeper)
       throw error
@@ -86,6 +96,8 @@ struct KeeperLauncher: Sendable {
     let command = spec.command.first ?? ""
     let hint =
       switch (error.call, error.errno) {
+      case ("request_key", _):
+        "; nodeagent cert status says whether the kernel's requests are answered, nodeagent events --kind certificate what was refused"
       case ("execve", ENOENT): "; is \(command) installed, with the interpreter or loader that it needs?"
       case ("execve", EACCES): "; may \(spec.user ?? "root") execute \(command)?"
       default: ""
@@ -170,7 +182,9 @@ struct KeeperLauncher: Sendable {
         guard status.pid > 0 else { return nil }
         let workload = try Self.hold(status.pid, childOf: keeper)
         return Adopted(
-          run: SubsystemRun(keeper: keeper, workload: workload, connection: connection, started: record.started),
+          run: SubsystemRun(
+            keeper: keeper, workload: workload, connection: connection, started: record.started,
+            identity: record.identity),
           status: status, sockets: descriptors)
       }
       return nil

@@ -306,7 +306,16 @@ actor Subsystem: ManagedSubsystem {
       let handed = try sockets.open()
       let spec = spec
       let launcher = launcher
-      let run = try await Blocking.onOwnThread("start-\(name)") { try launcher.start(spec, sockets: handed) }
+      let token = try await services.identities.request(spec)
+      let run: SubsystemRun
+      do {
+        run = try await Blocking.onOwnThread("start-\(name)") {
+          try launcher.start(spec, sockets: handed, identity: token)
+        }
+      } catch {
+        if let token { await services.identities.end(token.agent) }
+        throw error
+      }
       startedBy = spec
       attach(run)
       isSpawning = false

@@ -58,6 +58,7 @@ extension Subsystem {
       left = 0
       services.logger.error("cannot clean up", metadata: ["subsystem": "\(name)", "error": "\(error)"])
     }
+    if let agent = record.agent { Task { [services] in await services.identities.end(agent) } }
     let spec = record.spec ?? spec
     if record.pid == 0 {
       // It was about to be started, for the first time or again.

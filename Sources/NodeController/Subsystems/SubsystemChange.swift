@@ -22,6 +22,7 @@ struct SubsystemChange: Sendable {
     same.stopTimeout = new.stopTimeout
     same.reload = new.reload
     same.checks = new.checks
+    same.identity?.renewal = new.identity?.renewal
     return same != new
   }
 

@@ -40,6 +40,9 @@ struct SubsystemFiles: Sendable {
     var started: UInt64
     /// The address of each socket that it was handed, in their order.
     var sockets: [String]
+    /// The agent's id in its identity, and the keyring that has that.
+    var agent: String?
+    var ring: Int32?
 
     init(
       spec: SubsystemSpec?, keeper: Int32, keeperStart: UInt64, pid: Int32, started: UInt64,
@@ -53,6 +56,11 @@ struct SubsystemFiles: Sendable {
       self.sockets = sockets
     }
 
+    var identity: (agent: String, ring: Keyring.Serial)? {
+      guard let agent, let ring else { return nil }
+      return (agent, ring)
+    }
+
     init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: CodingKeys.self)
       spec = try? container.decode(SubsystemSpec.self, forKey: .spec)
@@ -61,6 +69,8 @@ struct SubsystemFiles: Sendable {
       pid = try container.decode(Int32.self, forKey: .pid)
       started = try container.decode(UInt64.self, forKey: .started)
       sockets = try container.decode([String].self, forKey: .sockets)
+      agent = try container.decodeIfPresent(String.self, forKey: .agent)
+      ring = try container.decodeIfPresent(Int32.self, forKey: .ring)
     }
   }
 

@@ -11,7 +11,7 @@ enum SubsystemParser {
   static let keys = [
     "name", "about", "command", "unit", "requires", "wants", "after", "start", "user", "group", "directory",
     "environment", "capabilities", "readiness", "ready-timeout", "stop", "reload", "restart", "watchdog", "limits",
-    "sockets", "log", "checks",
+    "sockets", "log", "checks", "identity",
   ]
   /// What systemd decides for a unit of its own.
   private static let keysOfUnits = [
@@ -64,6 +64,7 @@ enum SubsystemParser {
     if let member = members["limits"] { spec.limits = try limits(member) }
     if let member = members["sockets"] { spec.sockets = try sockets(member) }
     if let member = members["checks"] { spec.checks = try HealthCheckParser.parse(member, of: .subsystem) }
+    if let member = members["identity"] { spec.identity = try identity(member) }
     if let member = members["log"] { spec.log = try log(member) }
     if spec.start == .socket, spec.sockets.isEmpty {
       throw DescriptorProblem(file: file, line: 1, key: "start", text: "socket needs at least one of sockets")
@@ -138,6 +139,24 @@ enum SubsystemParser {
     if let member = members["signal"] { return .init(signal: try signal(member)) }
     guard let member = members["command"] else { throw node.problem("takes either signal or command") }
     return .init(command: try command(member))
+  }
+
+  private static func identity(_ node: DescriptorNode) throws(DescriptorProblem) -> SubsystemSpec.Identity? {
+    if node.isScalar { return try node.boolean() ? .init() : nil }
+    let members = try node.members(["key", "life", "renewal"])
+    var identity = SubsystemSpec.Identity()
+    if let member = members["key"] {
+      let text = try member.text()
+      guard ["p256", "ed25519"].contains(text) else { throw member.problem("must be p256 or ed25519") }
+      identity.key = text
+    }
+    if let member = members["life"] {
+      let seconds = try member.milliseconds() / 1000
+      guard BundleDescriptor.Identity.lives.contains(seconds) else { throw member.problem("must be from 1m to 168h") }
+      identity.life = seconds
+    }
+    if let member = members["renewal"] { identity.renewal = try reload(member) }
+    return identity
   }
 
   private static func restart(_ node: DescriptorNode) throws(DescriptorProblem) -> SubsystemSpec.Restart {

@@ -241,6 +241,10 @@ actor SubsystemRegistry {
     try await find(name).run(command, timeout: timeout)
   }
 
+  func takeIdentity(_ name: String, _ agent: String, _ token: String) async throws {
+    try await (find(name) as? Subsystem)?.takeIdentity(agent, token)
+  }
+
   func spec(of name: String) -> SubsystemSpec? { graph.specs[name] }
 
   /// The checks of each.

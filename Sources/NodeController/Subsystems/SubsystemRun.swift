@@ -12,8 +12,14 @@ final class SubsystemRun: Sendable {
   let connection: KeeperConnection
   /// Nanoseconds of the monotonic clock.
   let started: UInt64
+  /// The agent's id in its identity, and the keyring that has that.
+  let identity: (agent: String, ring: Keyring.Serial)?
 
-  init(keeper: HeldProcess, workload: HeldProcess?, connection: KeeperConnection, started: UInt64) {
+  init(
+    keeper: HeldProcess, workload: HeldProcess?, connection: KeeperConnection, started: UInt64,
+    identity: (agent: String, ring: Keyring.Serial)? = nil
+  ) {
+    self.identity = identity
     self.keeper = keeper
     self.workload = workload
     self.connection = connection

@@ -12,6 +12,7 @@ struct SubsystemServices: Sendable {
   let watcher: DescriptorWatcher
   let place: any SubsystemPlace
   let keeper: KeeperIdentity
+  let identities: SubsystemIdentities
   let events: EventLog
   let logger: Logger
   /// Told of every change of a sub-system's state.

@@ -15,6 +15,7 @@ extension Subsystem {
   func attach(_ run: SubsystemRun) {
     self.run = run
     lastHeartbeat = run.started
+    if let agent = run.identity?.agent { services.identities.adopt(name, agent) }
     Task { await self.follow(run) }
     if let watchdog = spec.watchdog { watchHeartbeat(run, milliseconds: watchdog) }
   }
@@ -62,7 +63,7 @@ extension Subsystem {
     case .status(let status):
       lastHeartbeat = max(lastHeartbeat, status.heartbeat)
       if status.ready, machine.state == .starting { await apply(.ready) }
-    case .notice(.stopping), .failed, .started: break
+    case .notice(.stopping), .failed, .started, .keyring: break
     case .text(let text): statusText = text
     case .exited(let status): await workloadEnded(run, status)
     }
@@ -116,6 +117,7 @@ extension Subsystem {
     }
     guard self.run === run else { return }
     self.run = nil
+    if let agent = run.identity?.agent { Task { [services] in await services.identities.end(agent) } }
     for timer in timers { timer.cancel() }
     timers = []
     let clean = isClean(exitStatus)
