@@ -294,6 +294,27 @@ import X509
     #expect(await next.registry.list(["container-controller"]).map(\.agent) == [agent])
   }
 
+  @Test func `a renewal that was not handed over is nobody's when the manager dies`() async throws {
+    let site = try await ManagerSite()
+    let token = try await site.request("a")
+    let payload = try await site.registry.redeemForKeyring(token.token, uid: ManagerSite.child)
+    _ = try await site.registry.renew(token.agent, by: ManagerSite.controller)
+    let lost = try #require(await site.view(token.agent)?.serial)
+    #expect(try Set(site.live(token.agent)) == [payload.serial, lost])
+    let next = try await ManagerSite(again: site)
+    // What its agent has goes on; what nobody can have any more is revoked, and there is another next one.
+    try await next.eventually("there is another") {
+      let serial = await next.view(token.agent)?.serial
+      return serial != lost && serial != payload.serial
+    }
+    let live = try Set(next.live(token.agent))
+    #expect(live.contains(payload.serial) && !live.contains(lost) && live.count == 2)
+    #expect(await next.view(token.agent)?.fresh == true)
+    let again = try await next.registry.token(token.agent, by: ManagerSite.controller)
+    let taken = try await next.registry.redeemForKeyring(again.token, uid: ManagerSite.child)
+    #expect(live.contains(taken.serial))
+  }
+
   @Test func `a record that cannot be read is told, and the others are taken`() async throws {
     let site = try await ManagerSite()
     let token = try await site.request()

@@ -36,6 +36,8 @@ struct IdentityRecord: Codable, Sendable, Hashable {
   var life: TimeInterval
   var token: Token?
   var delivery: IdentityView.Delivery?
+  /// The serial number of the certificate that its agent has the key of; `nil` in records of versions that did not keep it, too.
+  var delivered: String?
   /// Those that the authority has signed and that are not known to be revoked, the newest last.
   var certificates: [Live] = []
   /// Its agent has ended; the authority has yet to be told of some.

@@ -70,8 +70,6 @@ actor ManagedIdentity {
     Timestamp.text(microseconds: Int64(date.timeIntervalSince1970) * 1_000_000)
   }
 
-  private nonisolated var name: String { agent }
-
   // MARK: - Making
 
   /// Begins the life of a new one; does not wait.
@@ -80,13 +78,28 @@ actor ManagedIdentity {
   /// Goes on with one that an earlier manager left: what that had in its memory is made anew.
   nonisolated func resume() {
     mailbox.post {
-      await self.noteEarlierAttempt()
+      await self.dropLostKeys()
       if await self.hasNeedOfKey { await self.make(event: "issued") }
       await self.tick()
     }
   }
 
-  private func noteEarlierAttempt() { attempted = true }
+  /// What was renewed and not handed over has lost its key with the manager before: its certificate is nobody's.
+  private func dropLostKeys() async {
+    attempted = true
+    guard record.ended == nil, record.delivery == .keyring, let delivered = record.delivered,
+      let place = record.certificates.firstIndex(where: { $0.serial == delivered }),
+      place < record.certificates.count - 1
+    else { return }
+    do {
+      try await services.issuer.revoke(agent: agent, sparing: delivered, .superseded)
+      record.certificates = [record.certificates[place]]
+      await make(event: "renewed")
+    } catch {
+      // The next manager tries again, and it ends with its agent.
+      services.logger.warning("not revoked", metadata: ["agent": "\(agent)", "error": "\(error)"])
+    }
+  }
 
   private var hasNeedOfKey: Bool { record.ended == nil && record.delivery != .keyring }
 
@@ -189,7 +202,7 @@ actor ManagedIdentity {
     let chain = try [newest.certificate, authority.intermediate, authority.root].map(AuthorityStore.pem)
     let packet = try newest.key.payload(
       header: RedeemRequest.header(errno: 0, seconds: UInt32(left)), behind: Array(chain.joined().utf8))
-    try deliver(.keyring)
+    try deliver(.keyring, newest.serial)
     held = []
     tell("taken up", ["serial": newest.serial, "delivery": "keyring"])
     changed()
@@ -201,7 +214,7 @@ actor ManagedIdentity {
     try await mailbox.perform {
       try await self.check(token, uid)
       let chain = try await self.chain()
-      try await self.deliver(.signer)
+      try await self.deliver(.signer, chain.serial)
       await self.tell("taken up", ["serial": chain.serial, "delivery": "signer"])
       await self.changed()
       return chain
@@ -221,10 +234,11 @@ actor ManagedIdentity {
   }
 
   /// On disk before anybody has it: a token that was used once is not good again after this process has died.
-  private func deliver(_ delivery: IdentityView.Delivery) throws {
+  private func deliver(_ delivery: IdentityView.Delivery, _ serial: String) throws {
     let before = record
     record.token?.used = true
     record.delivery = delivery
+    record.delivered = serial
     do {
       try save()
     } catch {
