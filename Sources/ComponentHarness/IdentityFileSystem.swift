@@ -21,8 +21,8 @@ enum IdentityFileSystem {
     try NamedThread.start("identity files") {
       // It answers to strangers, and needs nothing but its descriptor and the keyring.
       cl_capset(0, 0, 0)
-      _ = fuse_session_loop(OpaquePointer(bitPattern: address))
-      // The container is ending: nothing is mounted any more.
+      // Over when nothing is mounted any more. Whoever reads would wait for ever if it ended for another reason.
+      while fuse_session_loop(OpaquePointer(bitPattern: address)) < 0 { usleep(100_000) }
       _ = device
     }
   }
