@@ -126,7 +126,6 @@ public struct BundleDescriptor: Codable, Sendable, Hashable {
       else { return "must be an absolute path without . and .., such as \(usualDirectory)" }
       return ["proc", "sys", "dev"].contains(parts[0]) ? "must not be below /proc, /sys, /dev" : nil
     }
-    public static let lives: ClosedRange<Int64> = 60...604_800
   }
 
   public var name: String

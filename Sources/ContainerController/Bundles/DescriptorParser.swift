@@ -57,16 +57,8 @@ public enum DescriptorParser {
     if node.isScalar { return try node.boolean() ? .init() : nil }
     let members = try node.members(["key", "life", "files", "renewal"])
     var identity = BundleDescriptor.Identity()
-    if let member = members["key"] {
-      let text = try member.text()
-      guard ["p256", "ed25519"].contains(text) else { throw member.problem("must be p256 or ed25519") }
-      identity.key = text
-    }
-    if let member = members["life"] {
-      let seconds = try member.milliseconds() / 1000
-      guard BundleDescriptor.Identity.lives.contains(seconds) else { throw member.problem("must be from 1m to 168h") }
-      identity.life = seconds
-    }
+    identity.key = try members["key"]?.keyKind()
+    identity.life = try members["life"]?.certificateLife()
     if let member = members["files"] { identity.files = try identityFiles(member) }
     if let member = members["renewal"] { identity.renewal = try renewal(member) }
     return identity
