@@ -180,6 +180,23 @@ struct IdentityFilesTests {
     #expect(try Self.inside(agent, "cat /srv/tls/tls.key").output.contains("PRIVATE KEY"))
   }
 
+  @Test func `PID 1 has a key in its memory only while somebody has its file open`() throws {
+    let agent = try Self.agent("{files: true}")
+    #expect(try agent.cli("run", "--name", "web", "bb").code == 0)
+    let pid = try #require(try agent.view("web").pid)
+    let open = "exec 3< /run/identity/tls.key 4< /run/identity/identity.pem; cat <&3; echo > /tmp/open; sleep 1000"
+    #expect(try Self.inside(agent, "{ \(open); } > /tmp/key 2>&1 & echo $! > /tmp/reader").code == 0)
+    try agent.eventually("it is open") { try Self.inside(agent, "test -e /tmp/open").code == 0 }
+    let pem = try Self.inside(agent, "cat /tmp/key").output
+    let line = Array(try #require(pem.split(separator: "\n").dropFirst().first).utf8)
+    #expect(line.count == 64)
+    #expect(try MemoryImage(of: pid).occurrences(of: line) == 2, "one for each open file")
+    #expect(try Self.inside(agent, "kill $(cat /tmp/reader)").code == 0)
+    try agent.eventually("it is wiped") { try MemoryImage(of: pid).occurrences(of: line) == 0 }
+    for _ in 0..<20 { #expect(try Self.inside(agent, "cat /run/identity/identity.pem > /dev/null").code == 0) }
+    try agent.eventually("it is wiped again") { try MemoryImage(of: pid).occurrences(of: line) == 0 }
+  }
+
   @Test func `an identity's files are chosen at the start, too`() throws {
     let agent = try Self.agent("false")
     #expect(try agent.cli("run", "--name", "web", "--identity-files", "/run/tls", "bb").code == 0)
