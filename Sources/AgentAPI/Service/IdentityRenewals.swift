@@ -44,7 +44,8 @@ public final class IdentityRenewals: Sendable {
         if view.subsystem == self.parent { own.insert(view.agent) }
         continue
       }
-      guard own.contains(parent), view.state != .ended else { continue }
+      // What has no name was asked for by hand.
+      guard own.contains(parent), view.state != .ended, view.name != nil else { continue }
       guard isOurs(view) else {
         await stray(view)
         continue

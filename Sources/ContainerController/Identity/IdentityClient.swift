@@ -87,7 +87,7 @@ final class IdentityClient: Sendable {
       path: instance.certificateSocket, parent: "container-controller", logger: logger)
     await renewals.run(
       isOurs: { [self] view in
-        guard let name = view.name else { return true }
+        let name = view.name ?? ""
         return state.withLock { $0.agents[name] == view.agent || $0.asking.contains(name) }
       },
       take: { [events] view, token in
