@@ -107,8 +107,8 @@ struct IdentityFilesTests {
     try agent.eventually("it listens") { try agent.cli("logs", "web").output.contains("ready") }
     // Whoever has opened the certificate gets its key, also when there is a next one meanwhile.
     let script = """
-      { exec 3< /run/identity/tls.crt; echo opened > /tmp/opened; while ! test -e /tmp/go; do sleep 0.1; done;
-      exec 4< /run/identity/tls.key; cat <&3 > /tmp/pair.crt; cat <&4 > /tmp/pair.key; echo > /tmp/done; } > /dev/null 2>&1 &
+      { exec 3< /run/identity/tls.crt; cat /proc/uptime > /tmp/begin; echo opened > /tmp/opened; while ! test -e /tmp/go; do sleep 0.1; done;
+      exec 4< /run/identity/tls.key; cat /proc/uptime > /tmp/end; cat <&3 > /tmp/pair.crt; cat <&4 > /tmp/pair.key; echo > /tmp/done; } > /dev/null 2>&1 &
       """
     #expect(try Self.inside(agent, script).code == 0)
     try agent.eventually("it has opened one") { try Self.inside(agent, "test -e /tmp/opened").code == 0 }
@@ -124,6 +124,12 @@ struct IdentityFilesTests {
     try agent.eventually("the pair is read") { try Self.inside(agent, "test -e /tmp/done").code == 0 }
     let certificate = try Self.inside(agent, "cat /tmp/pair.crt")
     #expect(certificate.output == before, "\(certificate)")
+    // It is promised for ten seconds, and a machine may be slower than that.
+    let times = try Self.inside(agent, "cat /tmp/begin /tmp/end").output.split(separator: "\n").compactMap {
+      $0.split(separator: " ").first.flatMap { Double($0) }
+    }
+    try #require(times.count == 2)
+    guard times[1] - times[0] < 10 else { return print("it took \(times[1] - times[0]) s from one file to the other") }
     try FileSystem.replace(
       "\(agent.root)/pair.key", with: Array(try Self.inside(agent, "cat /tmp/pair.key").output.utf8), mode: 0o600)
     let key = try Command.run(["openssl", "pkey", "-in", "\(agent.root)/pair.key", "-pubout"]).output
@@ -168,12 +174,13 @@ struct IdentityFilesTests {
       try agent.cli("health", "web").output.contains("fresh")
         && agent.cli("health", "web").output.contains("healthy")
     }
-    // More files than may be open at once: an error for the last, and no harm to anybody.
-    let many = try Self.inside(
-      agent,
-      "for i in $(seq 4); do sh -c 'i=10; while [ $i -lt 90 ]; do eval \"exec $i< /srv/tls/tls.key\" || exit; i=$((i+1)); done; sleep 1000' & done; sleep 1; cat /srv/tls/tls.crt"
-    )
-    #expect(many.error.contains("Too many open files in system"), "\(many)")
+    // As many files as may be open at once: an error for the next, and no harm to anybody.
+    let many =
+      "for i in $(seq 16); do sh -c 'i=10; while [ $i -lt 26 ]; do eval \"exec $i< /srv/tls/tls.key\"; i=$((i+1)); done; sleep 1000' & done"
+    #expect(try Self.inside(agent, "{ \(many); } > /dev/null 2>&1").code == 0)
+    try agent.eventually("no more can be opened") {
+      try Self.inside(agent, "cat /srv/tls/tls.crt").error.contains("Too many open files in system")
+    }
     #expect(try agent.cli("kill", "web", seconds: 30).code == 0)
     try agent.eventually("it has ended") { try agent.view("web").pid == nil }
     #expect(try agent.cli("start", "web").code == 0)
