@@ -31,7 +31,8 @@ public enum CertMethods {
     public static let memberSummaries = [
       "subsystem": "the kind of the child; one that the caller's certificate lets it spawn",
       "uid": "the user, as the host numbers it, that may take the identity up",
-      "name": "what the caller calls its child; a container's certificate has NAME.containers.internal as a DNS name, too",
+      "name":
+        "what the caller calls its child; a container's certificate has NAME.containers.internal as a DNS name, too",
       "endpoints": "what it will serve", "roles": "of those that the caller has itself",
       "spawn": "of those that the caller may spawn itself", "key": "p256 (usual) or ed25519",
       "life": "seconds from 60 to 604800; usually 43200",
