@@ -53,8 +53,8 @@ run: build examples ## Start an agent in .run/, import two bundles, run them, sh
 	@$(SUDO) Packaging/demo .build/release/nodeagent $(ROOT)
 
 down: ## Stop the agent of `make run`, and take back what it set up on the machine.
-	@$(SUDO) .build/release/nodeagent down --root $(ROOT)
 	@$(SUDO) .build/release/nodeagent cert setup --remove
+	@$(SUDO) .build/release/nodeagent down --root $(ROOT)
 
 test: setup ## Run all tests; those that need root are skipped without it.
 	@$(call install,$(TEST_PACKAGES))

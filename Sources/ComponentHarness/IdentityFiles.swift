@@ -8,7 +8,7 @@ import Synchronization
 /// What the files of an identity have in them, at any moment.
 ///
 /// A key and its certificate are two files, and a program that opens one and then the other could get the key of one
-/// certificate and the next certificate. So whoever has opened one of the two gets the other of the same, for ten seconds.
+/// certificate and the next certificate. So a thread that has opened one of the two gets the other of the same, for ten seconds.
 final class IdentityFiles: Sendable {
   private struct Generation {
     let number: Int

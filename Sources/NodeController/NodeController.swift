@@ -253,7 +253,9 @@ public final class NodeController: Sendable {
       await CertificateEvents(instance: instance, events: events, logger: logger).run()
     }
     let renewing = Task { [identities, subsystems] in
-      await identities.run { name, agent, token in try await subsystems.takeIdentity(name, agent, token) }
+      await identities.run(isKnown: { await subsystems.spec(of: $0)?.identity != nil }) { name, agent, token in
+        try await subsystems.takeIdentity(name, agent, token)
+      }
     }
     let forwarding = Task { for await signal in signals { order.yield(signal) } }
     var how = Order.keepContainers

@@ -142,6 +142,24 @@ import Testing
     }
   }
 
+  @Test(arguments: TestBackend.available) func `an end while the manager is dead is told when it is back`(
+    backend: TestBackend
+  ) throws {
+    let agent = try Self.agent(backend, "identity: true")
+    #expect(try agent.cli("subsystem", "reload").code == 0)
+    try agent.eventually("it has read its key") { Self.text(agent).contains("END CERTIFICATE") }
+    // What root has asked for by hand is left alone.
+    let own = try agent.certificates().call(CertMethods.request, .init(subsystem: "tool", uid: 54321, name: "tool"))
+    let manager = agent.subsystemPID("cert-manager")
+    #expect(kill(manager, SIGSTOP) == 0)
+    let stopped = try agent.cli("subsystem", "stop", "svc")
+    #expect(kill(manager, SIGKILL) == 0)
+    #expect(stopped.code == 0, "\(stopped)")
+    try agent.eventually("its identity has ended") { ((try? Self.identities(agent)) ?? nil)?.isEmpty ?? false }
+    let left = try agent.certificates().call(CertMethods.list, .init(names: ["tool"]))
+    #expect(left.map(\.agent) == [own.agent])
+  }
+
   @Test func `what is wrong with it is said`() throws {
     let agent = try TestAgent()
     for (lines, words) in [

@@ -282,7 +282,7 @@ actor Subsystem: ManagedSubsystem {
     let severity: AgentEvent.Severity =
       switch event {
       case "failed", "given up", "unhealthy": .error
-      case "backoff", "waiting", "leftovers ended", "keeper lost", "stop forced": .warning
+      case "backoff", "waiting", "leftovers ended", "keeper lost", "stop forced", "renewal command failed": .warning
       default: .info
       }
     services.events.add(

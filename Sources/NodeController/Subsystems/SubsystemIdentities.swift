@@ -9,8 +9,16 @@ import Synchronization
 
 /// The identities of sub-systems: asked for before a start, renewed while they run, ended with them.
 final class SubsystemIdentities: Sendable {
-  /// The agent of each sub-system that runs.
-  private let agents = Mutex<[String: String]>([:])
+  private struct State {
+    /// The agent of each sub-system that runs, or is being started.
+    var agents: [String: String] = [:]
+    /// Names whose identity is being asked for: its agent is not known yet, and not to be taken for one left over.
+    var asking: Set<String> = []
+    /// Those that have ended and of which the manager may not know that.
+    var ended: Set<String> = []
+  }
+
+  private let state = Mutex(State())
   private let instance: Instance
   private let logger: Logger
 
@@ -28,10 +36,12 @@ final class SubsystemIdentities: Sendable {
   /// - Throws: `start failed` where the manager gives it none, or is not there for long.
   func request(_ spec: SubsystemSpec) async throws -> CertMethods.Token? {
     guard let wanted = spec.identity else { return nil }
+    state.withLock { _ = $0.asking.insert(spec.name) }
+    defer { state.withLock { _ = $0.asking.remove(spec.name) } }
     let deadline = Clock.monotonicNanoseconds() + Self.patience
     while true {
       do {
-        return try await Blocking.run { [self] in
+        let token = try await Blocking.run { [self] in
           try client().call(
             CertMethods.request,
             .init(
@@ -40,6 +50,8 @@ final class SubsystemIdentities: Sendable {
               life: wanted.life),
             deadline: 15_000)
         }
+        adopt(spec.name, token.agent)
+        return token
       } catch let error as RPCError {
         guard error.code == .unavailable, Clock.monotonicNanoseconds() < deadline else {
           throw RPCError(
@@ -57,27 +69,42 @@ final class SubsystemIdentities: Sendable {
     return NamedPort(name: socket.name, proto: address.kind == .tcp ? .tcp : .udp, port: address.port)
   }
 
-  func adopt(_ name: String, _ agent: String) { agents.withLock { $0[name] = agent } }
+  func adopt(_ name: String, _ agent: String) { state.withLock { $0.agents[name] = agent } }
 
-  /// It has ended. Where the manager is away, its certificate ends by itself, or with the next word of it.
+  /// It has ended. Where the manager is away now, it is told when it comes back.
   func end(_ agent: String) async {
-    agents.withLock { agents in agents = agents.filter { $0.value != agent } }
+    state.withLock { state in
+      state.agents = state.agents.filter { $0.value != agent }
+      state.ended.insert(agent)
+    }
     do {
       _ = try await Blocking.run { [self] in try client().call(CertMethods.revoke, .init(agent: agent)) }
+      state.withLock { _ = $0.ended.remove(agent) }
     } catch let error as RPCError where error.code == .notFound {
       // It is over already.
+      state.withLock { _ = $0.ended.remove(agent) }
     } catch {
       logger.notice("an identity's end was not told", metadata: ["agent": "\(agent)", "error": "\(error)"])
     }
   }
 
   /// Follows the manager until it is cancelled.
-  func run(take: @escaping @Sendable (_ name: String, _ agent: String, _ token: String) async throws -> Void) async {
+  ///
+  /// - Parameter isKnown: whether there is a sub-system of a name that has identities: root may have asked for others, too.
+  func run(
+    isKnown: @escaping @Sendable (_ name: String) async -> Bool,
+    take: @escaping @Sendable (_ name: String, _ agent: String, _ token: String) async throws -> Void
+  ) async {
     let renewals = IdentityRenewals(path: instance.certificateSocket, parent: "node-controller", logger: logger)
     await renewals.run(
-      isOurs: { [self] view in view.name.map { name in agents.withLock { $0[name] == view.agent } } ?? false },
+      isOurs: { [self] view in
+        let name = view.name ?? ""
+        return state.withLock { $0.agents[name] == view.agent || $0.asking.contains(name) }
+      },
       take: { view, token in try await take(view.name ?? "", view.agent, token) },
-      // Root asks for others, too.
-      stray: { _ in })
+      stray: { [self] view in
+        if state.withLock({ $0.ended.contains(view.agent) }) { return await end(view.agent) }
+        if await isKnown(view.name ?? "") { await end(view.agent) }
+      })
   }
 }

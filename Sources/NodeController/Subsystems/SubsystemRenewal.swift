@@ -23,13 +23,12 @@ extension Subsystem {
     }
     record("identity renewed", nil)
     guard self.run === run, let renewal = spec.identity?.renewal else { return }
-    if let signal = renewal.signal { try run.workload?.signal(signal) }
-    if let command = renewal.command {
-      do {
-        _ = try await self.run(command, timeout: 60_000)
-      } catch {
-        record("renewal command failed", "\(error)")
-      }
+    // It has the certificate: not to be told of it is no reason to make another.
+    do {
+      if let signal = renewal.signal { try run.workload?.signal(signal) }
+      if let command = renewal.command { _ = try await self.run(command, timeout: 60_000) }
+    } catch {
+      record("renewal command failed", "\(error)")
     }
   }
 }
