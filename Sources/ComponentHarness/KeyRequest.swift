@@ -19,6 +19,8 @@ public enum KeyRequest {
   private static let claims = "/run/lock/nodeagent"
   /// The manager answers sooner, with a reason.
   private static let patience = 40
+  /// In seconds; far longer than the end of this program takes on a busy machine.
+  private static let refusalLife: UInt32 = 10
 
   /// - Parameter arguments: the key's number, and the uid of the process that asked for it.
   /// - Returns: the exit code.
@@ -80,8 +82,9 @@ public enum KeyRequest {
 
   private static func reject(_ key: Keyring.Serial, _ errno: Int32, _ text: String) -> Int32 {
     _ = complain(text)
-    // Whoever asks again shall be heard: another second is another matter.
-    try? Keyring.reject(key, errno: errno, seconds: 1)
+    // Whoever asks again shall be heard. Not at once: when this program is still there as the refusal ends, the kernel tells the
+    // requester that there is no key (call_sbin_request_key), and the reason is lost.
+    try? Keyring.reject(key, errno: errno, seconds: refusalLife)
     return 1
   }
 

@@ -91,7 +91,7 @@ import Testing
     }
     let stranger = try redeem(uid: 54322)
     #expect(stranger.code != 0 && stranger.error.contains("rejected"), "\(stranger)")
-    // A refusal is remembered for a second by the kernel, for the same user; this is another one.
+    // A refusal is remembered for a while by the kernel, in the keyring that asked; each of these has its own.
     let own = try redeem(uid: 54321)
     #expect(own.code == 0 && own.output.contains("BEGIN PRIVATE KEY"), "\(own)")
     // The possessor alone may do anything with it; it ends with its certificate.
