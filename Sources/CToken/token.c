@@ -166,6 +166,19 @@ int ctoken_generate(struct ctoken *token, const char *label, char *problem, size
   return code == CKR_OK ? 0 : fail(problem, size, "the token makes no key", code);
 }
 
+int ctoken_remove(struct ctoken *token, const char *label, char *problem, size_t size) {
+  const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
+  for (size_t i = 0; i < 2; i++) {
+    CK_OBJECT_HANDLE key;
+    int count = find(token, classes[i], label, &key, problem, size);
+    if (count < 0) return -1;
+    if (count == 0) continue;
+    CK_RV code = token->module->C_DestroyObject(token->session, key);
+    if (code != CKR_OK) return fail(problem, size, "the token does not remove the key", code);
+  }
+  return 0;
+}
+
 int ctoken_public(struct ctoken *token, const char *label, uint8_t point[65], char *problem, size_t size) {
   CK_OBJECT_HANDLE key;
   if (find_one(token, CKO_PUBLIC_KEY, label, &key, problem, size) < 0) return -1;

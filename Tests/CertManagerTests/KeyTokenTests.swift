@@ -3,6 +3,7 @@
 
 import CertificateProfile
 import Foundation
+import Synchronization
 import Testing
 import X509
 
@@ -16,9 +17,16 @@ private enum SoftHSM {
 
 /// An authority whose keys are in a token.
 @Suite(.enabled(if: SoftHSM.module != nil, "needs softhsm2"), .serialized) struct KeyTokenTests {
+  private static let directory = Mutex<String?>(nil)
+
   /// A new token in a directory of its own; SoftHSM finds it by its configuration, which is the process's.
   private static let site: Result<OpenSSL, any Error> = Result {
     let files = try OpenSSL()
+    // It is for all tests of the process, and so nobody's to end.
+    Self.directory.withLock { $0 = files.directory }
+    atexit {
+      KeyTokenTests.directory.withLock { if let path = $0 { try? FileManager.default.removeItem(atPath: path) } }
+    }
     try files.write(Array("directories.tokendir = \(files.directory)\nlog.level = ERROR\n".utf8), "softhsm2.conf")
     try files.write(Array("1234\n".utf8), "pin")
     setenv("SOFTHSM2_CONF", "\(files.directory)/softhsm2.conf", 1)
@@ -60,6 +68,15 @@ private enum SoftHSM {
     let list = try files.run(
       "openssl", "crl", "-inform", "DER", "-in", "token.crl", "-CAfile", "token-intermediate.pem", "-noout")
     #expect(list.text.contains("verify OK"), "\(list)")
+    // The next intermediate's key is made there, too, and the one before it is taken away when its time has come.
+    let next = try store.makeNextIntermediate()
+    #expect(next.publicKey != made.authority.intermediate.publicKey)
+    #expect(try AuthorityStore(directory, credential: nil).authority.intermediate == next)
+    let token = try KeyToken(Self.uri(files))
+    #expect(throws: Never.self) { try token.key("\(application) intermediate") }
+    try store.forgetRetired(now: Date() + 8 * 86400)
+    #expect(throws: CertificateProblem.self) { try token.key("\(application) intermediate") }
+    #expect(throws: Never.self) { try token.key("\(application) intermediate 2") }
     // A second authority of the name would take the first one's keys.
     #expect(throws: CertificateProblem.self) {
       try AuthorityStore.make(

@@ -36,15 +36,16 @@ final class TestIssuer: CertificateIssuer {
   func issue(
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
     event: String
-  ) async throws -> Certificate {
+  ) async throws -> IssuedCertificate {
     try check()
     guard let left = left.withLock({ $0 }) else {
       return try await embedded.issue(identity, capabilities, key: key, names: names, life: life, event: event)
     }
-    let certificate = try embedded.store.authority.issue(
+    let authority = embedded.store.authority
+    let certificate = try authority.issue(
       identity, capabilities, key: key.publicKey, names: names, life: 60, now: Date() - 60 + left)
     try embedded.store.ledger.record(certificate, identity, capabilities, event: event)
-    return certificate
+    return IssuedCertificate(certificate: certificate, intermediate: authority.intermediate)
   }
 
   func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) async throws {

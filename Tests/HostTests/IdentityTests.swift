@@ -10,11 +10,6 @@ import Testing
 
 /// Identities, from the certificate manager through the kernel's keyrings into containers.
 @Suite(.enabled(if: KeyUpcalls.problem == nil, "\(KeyUpcalls.problem ?? "")")) struct IdentityTests {
-  /// Prints the one key in the container's keyring.
-  private static let readKey = """
-    ring=$(keyctl search @s keyring nodeagent) && key=$(keyctl list $ring | grep -o '^ *[0-9]*:' | tr -d ' :') && keyctl pipe $key
-    """
-
   private static func agent(_ lines: String = "identity: {life: 1h}\nuser: \"1000:1000\"") throws -> TestAgent {
     let agent = try TestAgent()
     try agent.importBusybox(
@@ -36,7 +31,7 @@ import Testing
     let said = try agent.inside(
       [
         "\(agent.programs)/nodeagent", "run", "--attach", "--name", "web", "bb", "--", "/bin/sh", "-c",
-        "\(Self.readKey); keyctl show; cat /proc/self/environ /proc/1/cmdline /proc/self/cmdline; sleep 1000 & sleep 0.5",
+        "\(KeyUpcalls.readKey); keyctl show; cat /proc/self/environ /proc/1/cmdline /proc/self/cmdline; sleep 1000 & sleep 0.5",
       ])
     #expect(said.code == 0, "\(said)")
     try FileSystem.replace("\(agent.root)/id.pem", with: Array(said.output.utf8), mode: 0o600)
@@ -118,11 +113,11 @@ import Testing
     let agent = try Self.agent()
     #expect(try agent.cli("run", "--name", "web", "bb").code == 0)
     let pid = try agent.view("web").pid
-    let before = try agent.cli("exec", "web", "sh", "-c", Self.readKey).output
+    let before = try agent.cli("exec", "web", "sh", "-c", KeyUpcalls.readKey).output
     let identity = try #require(try Self.identity(agent, "web"))
     #expect(try agent.cli("cert", "renew", identity.agent).code == 0)
     try agent.eventually("the container has the next") {
-      let now = try agent.cli("exec", "web", "sh", "-c", Self.readKey).output
+      let now = try agent.cli("exec", "web", "sh", "-c", KeyUpcalls.readKey).output
       return now.contains("BEGIN PRIVATE KEY") && now != before
     }
     let view = try #require(try Self.identity(agent, "web"))
@@ -135,7 +130,7 @@ import Testing
     let agent = try Self.agent()
     #expect(try agent.cli("run", "--name", "web", "bb").code == 0)
     let identity = try #require(try Self.identity(agent, "web"))
-    let key = try agent.cli("exec", "web", "sh", "-c", Self.readKey).output
+    let key = try agent.cli("exec", "web", "sh", "-c", KeyUpcalls.readKey).output
     for subsystem in ["cert-manager", "container-controller"] {
       let pid = agent.subsystemPID(subsystem)
       #expect(kill(pid, SIGKILL) == 0)
@@ -144,12 +139,12 @@ import Testing
         return now > 0 && now != pid
       }
     }
-    try agent.eventually("they answer") { try agent.cli("exec", "web", "sh", "-c", Self.readKey).output == key }
+    try agent.eventually("they answer") { try agent.cli("exec", "web", "sh", "-c", KeyUpcalls.readKey).output == key }
     #expect(try Self.identity(agent, "web")?.serial == identity.serial)
     // What was known before is still known: the renewal arrives, and the end.
     #expect(try agent.cli("cert", "renew", identity.agent).code == 0)
     try agent.eventually("the container has the next") {
-      let now = try agent.cli("exec", "web", "sh", "-c", Self.readKey).output
+      let now = try agent.cli("exec", "web", "sh", "-c", KeyUpcalls.readKey).output
       return now.contains("BEGIN PRIVATE KEY") && now != key
     }
     // A container that ends while the manager is dead.
@@ -200,7 +195,7 @@ import Testing
     }
     images.append(("node-controller", try MemoryImage(of: agent.nodeControllerPID)))
     images.append(("the harness", try MemoryImage(of: try #require(try agent.view("web").pid))))
-    let pem = try agent.cli("exec", "web", "sh", "-c", Self.readKey).output
+    let pem = try agent.cli("exec", "web", "sh", "-c", KeyUpcalls.readKey).output
     let lines = pem.split(separator: "\n").drop { !$0.contains("BEGIN PRIVATE KEY") }.dropFirst()
       .prefix { !$0.contains("END") }
     let text = lines.joined()

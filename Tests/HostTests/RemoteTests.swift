@@ -98,6 +98,9 @@ import Testing
     }
     try first.importBusybox(
       "resources: {memory: 64MiB}\nidentity: true", change: { try KeyUpcalls.install("keyctl", in: $0) })
+    // From now on another intermediate signs: certificates, and the list that says who may not come in. The nodes' own are of the first.
+    let made = try first.cli("ca", "intermediate", "--directory", authority.directory)
+    #expect(made.code == 0 && made.output.contains("BEGIN CERTIFICATE"), "\(made)")
     // Root on the second node is its node controller there: it may look, and no more.
     #expect(try second.cli("--node", "10.77.0.1", "ps").code == 0)
     #expect(try second.cli("node", "status", "--node", "10.77.0.1").code == 0)
@@ -115,8 +118,15 @@ import Testing
     let piped = try far("exec", "-i", "web", "wc", "-c", input: String(repeating: "x", count: 300_000))
     #expect(piped.output == "300000\n", "\(piped)")
     #expect(try far("cert", "ls").output.contains("web"))
-    // The container's identity is from the same authority, and leads to its root.
+    // The container's identity is from the same authority, and leads to its root: by the intermediate that it is signed with.
     #expect(try authority.ledger().contains("one.example"))
+    let identity = try far("exec", "web", "sh", "-c", KeyUpcalls.readKey).output
+    try FileSystem.replace("\(first.root)/identity.pem", with: Array(identity.utf8), mode: 0o600)
+    let verified = try first.inside([
+      "openssl", "verify", "-x509_strict", "-CAfile", "\(authority.directory)/root.pem", "-untrusted",
+      "\(first.root)/identity.pem", "\(first.root)/identity.pem",
+    ])
+    #expect(verified.code == 0, "\(verified)")
     // Its token does not work twice: a third node that has come by it stays outside.
     let third = try TestAgent()
     try first.link(to: third, name: "other", near: ["10.77.1.1/24"], far: ["10.77.1.2/24"])

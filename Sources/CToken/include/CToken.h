@@ -18,6 +18,8 @@ struct ctoken *ctoken_open(const char *uri, char *problem, size_t size);
 void ctoken_close(struct ctoken *token);
 /* Makes a pair of keys that stays in the token; refused where there is one of that label. */
 int ctoken_generate(struct ctoken *token, const char *label, char *problem, size_t size);
+/* Takes the pair of that label out of the token, where it is there. */
+int ctoken_remove(struct ctoken *token, const char *label, char *problem, size_t size);
 /* The public key: the uncompressed point (SEC 1). */
 int ctoken_public(struct ctoken *token, const char *label, uint8_t point[65], char *problem, size_t size);
 /* ECDSA over a SHA-256 hash: r and s, 32 bytes each. */

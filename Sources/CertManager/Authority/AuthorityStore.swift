@@ -10,22 +10,15 @@ import SwiftASN1
 import X509
 
 /// An authority in a directory: its certificates, its keys, and its ledger.
-///
-/// `root.pem`, `intermediate.pem`, `intermediate.key`, `root.key`, `ledger.key`, `ledger.db`, `authority.json`. The root's key is of use for a
-/// next intermediate only, and better kept elsewhere.
 public struct AuthorityStore: Sendable {
-  private struct Settings: Codable {
-    var application: String
-    var url: String?
-    /// The token that has the keys (RFC 7512); `nil`: they are in files.
-    var token: String?
-  }
-
-  public let authority: CertificateAuthority
   public let ledger: Ledger
   public let application: String
+  private let signing: SigningKeys
+
+  /// The intermediate that signs, and its root.
+  public var authority: CertificateAuthority { signing.known.current }
   /// The key is in a PKCS #11 token, which may take its time.
-  let isOnToken: Bool
+  var isOnToken: Bool { signing.isOnToken }
 
   /// Makes a new authority.
   ///
@@ -40,68 +33,93 @@ public struct AuthorityStore: Sendable {
     if let problem = AgentIdentity(application: application, subsystem: "a", agent: "a", node: "a").problem {
       throw CertificateProblem.refused(problem)
     }
-    if let url, !url.hasPrefix("http://") && !url.hasPrefix("https://") || url.hasSuffix("/") || url.utf8.count > 200 {
+    if let url, !url.hasPrefix("http://") && !url.hasPrefix("https://") || url.hasSuffix("/") || url.utf8.count > 150 {
       throw CertificateProblem.refused("the URL is one such as http://ca.example:9743, without a slash at its end")
     }
+    guard token == nil || kind == .p256 else { throw CertificateProblem.refused("the keys of a token are of P-256") }
     try FileSystem.makeDirectories(directory, mode: 0o700)
-    guard !FileSystem.exists("\(directory)/authority.json") else {
+    guard !AuthorityDirectory.hasAuthority(directory) else {
       throw CertificateProblem.refused("\(directory) has an authority already")
     }
-    let sealed = try SealedFile(credential: credential)
-    let authority: CertificateAuthority
-    var files: [(String, Certificate.PrivateKey)] = []
-    if let token {
-      guard kind == .p256 else { throw CertificateProblem.refused("the keys of a token are of P-256") }
-      let keys = try KeyToken(token)
-      authority = try CertificateAuthority.make(
-        application: application, kind: kind, url: url,
-        rootKey: Certificate.PrivateKey(try keys.generate("\(application) root")),
-        key: Certificate.PrivateKey(try keys.generate(Self.label(application))))
-    } else {
-      let (made, rootKey) = try CertificateAuthority.make(application: application, kind: kind, url: url)
-      authority = made
-      files = [("root.key", rootKey), ("intermediate.key", made.key)]
-    }
-    for (name, certificate) in [("root.pem", authority.root), ("intermediate.pem", authority.intermediate)] {
-      try FileSystem.replace(
-        "\(directory)/\(name)", with: Array(try pem(certificate).utf8), mode: 0o644, durable: true)
-    }
-    for (name, key) in files {
-      try sealed.write(Array("\(try key.serializeAsPEM().pemString)\n".utf8), to: "\(directory)/\(name)")
-    }
-    try sealed.write(SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }, to: "\(directory)/ledger.key")
+    let files = try AuthorityDirectory(directory, credential: credential, token: token)
+    let settings = AuthorityDirectory.Settings(application: application, url: url, token: token)
+    let rootKey = try files.makeRootKey(settings, kind)
+    let authority = try CertificateAuthority.make(
+      application: application, kind: kind, url: url, rootKey: rootKey,
+      key: try files.makeKey(1, settings, kind))
+    try files.write(authority.root, "root")
+    if token == nil { try files.write(rootKey, "root") }
+    try files.write(authority, number: 1)
+    try files.sealed.write(
+      SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }, to: "\(directory)/ledger.key")
     // What belongs to it has its mode.
     try FileSystem.replace("\(directory)/ledger.db", with: [], mode: 0o600)
     // Last: without it there is no authority.
-    let settings = try JSONEncoder().encode(Settings(application: application, url: url, token: token))
-    try FileSystem.replace("\(directory)/authority.json", with: Array(settings), mode: 0o600, durable: true)
+    try files.write(settings)
     return try AuthorityStore(directory, credential: credential)
   }
 
   public init(_ directory: String, credential: String?) throws {
-    guard FileSystem.exists("\(directory)/authority.json") else {
+    guard AuthorityDirectory.hasAuthority(directory) else {
       throw CertificateProblem.unusable("\(directory) has no authority; nodeagent ca init makes one")
     }
-    let settings = try JSONDecoder().decode(
-      Settings.self, from: Data(try FileSystem.read("\(directory)/authority.json")))
+    let settings = try AuthorityDirectory.settings(directory).settings
+    let files = try AuthorityDirectory(directory, credential: credential, token: settings.token)
     application = settings.application
-    isOnToken = settings.token != nil
-    let sealed = try SealedFile(credential: credential)
-    func certificate(_ name: String) throws -> Certificate {
-      try Certificate(pemEncoded: String(decoding: try FileSystem.read("\(directory)/\(name)"), as: UTF8.self))
-    }
-    let key =
-      if let token = settings.token {
-        Certificate.PrivateKey(try KeyToken(token).key(Self.label(settings.application)))
-      } else {
-        try Certificate.PrivateKey(
-          pemEncoded: String(decoding: try sealed.read("\(directory)/intermediate.key"), as: UTF8.self))
-      }
-    authority = try CertificateAuthority(
-      root: try certificate("root.pem"), intermediate: try certificate("intermediate.pem"), key: key, url: settings.url)
+    signing = try SigningKeys(files)
     ledger = try Ledger(
-      "\(directory)/ledger.db", auditKey: SymmetricKey(data: try sealed.read("\(directory)/ledger.key")))
+      "\(directory)/ledger.db", auditKey: SymmetricKey(data: try files.sealed.read("\(directory)/ledger.key")))
   }
+
+  // MARK: - Intermediates
+
+  /// Takes up an intermediate that another process has made.
+  func refresh() throws { try signing.refresh() }
+
+  /// Makes the next intermediate, with a key of its own, which signs from now on. What the one before has signed stays good until its end,
+  /// and that one goes on signing lists and answers for it.
+  ///
+  /// - Parameter rootKey: the file with the root's key; `nil`: it is where it was made.
+  /// - Returns: the intermediate.
+  @discardableResult
+  public func makeNextIntermediate(rootKey: String? = nil, now: Date = Date()) throws -> Certificate {
+    try signing.makeNext(rootKey: rootKey, now: now) { next in
+      // Before it signs: there is none that the log does not have.
+      try ledger.note(
+        "intermediate made",
+        [
+          "serial": Ledger.hexadecimal(next.intermediate.serialNumber), "key": next.identifier,
+          "ends": "\(Ledger.seconds(next.intermediate.notValidAfter))",
+        ], now)
+    }
+  }
+
+  /// Takes away the keys of intermediates whose certificates have all ended.
+  public func forgetRetired(now: Date = Date()) throws { try signing.forgetRetired(now: now) }
+
+  /// True when there should be a next one: a fifth of the present one's life is left.
+  func isIntermediateEnding(now: Date = Date()) -> Bool {
+    authority.intermediate.notValidAfter < now + CertificateAuthority.intermediateLife / 5
+  }
+
+  /// What leads from a certificate of this authority to its root, without either.
+  public func chain(of certificate: Certificate) throws -> [Certificate] {
+    guard let issuer = signing.known.issuer(of: certificate) else {
+      throw CertificateProblem.refused("the certificate was not issued here")
+    }
+    return [issuer.intermediate]
+  }
+
+  /// - Parameter identifier: as in ``CertificateAuthority/identifier``.
+  func authority(_ identifier: some StringProtocol) -> CertificateAuthority? { signing.known[identifier] }
+
+  func ocspAnswer(to request: [UInt8], now: Date = Date()) -> [UInt8] {
+    let known = signing.known
+    let asked = known.retired.first { $0.isAskedAbout(in: request) } ?? known.current
+    return asked.ocspAnswer(to: request, now: now) { try ledger.state(of: $0) }
+  }
+
+  // MARK: - Certificates
 
   /// Signs what a new agent asks for with its token, which is used up by that.
   ///
@@ -137,8 +155,7 @@ public struct AuthorityStore: Sendable {
     life: TimeInterval = CertificateAuthority.usualLife, now: Date = Date()
   ) throws -> Certificate {
     do {
-      guard authority.intermediate.publicKey.isValidSignature(present.signature, for: present),
-        present.issuer == authority.intermediate.subject, var identity = AgentIdentity(present),
+      guard signing.known.issuer(of: present) != nil, var identity = AgentIdentity(present),
         let capabilities = try AgentCapabilities(present)
       else { throw CertificateProblem.refused("the certificate was not issued here to an agent") }
       guard (present.notValidBefore...present.notValidAfter).contains(now) else {
@@ -224,7 +241,7 @@ public struct AuthorityStore: Sendable {
   }
 
   private func check(_ manager: Certificate, _ now: Date) throws -> (AgentIdentity, AgentCapabilities) {
-    guard authority.intermediate.publicKey.isValidSignature(manager.signature, for: manager),
+    guard signing.known.issuer(of: manager) != nil,
       let identity = AgentIdentity(manager), let capabilities = try AgentCapabilities(manager),
       (manager.notValidBefore...manager.notValidAfter).contains(now),
       try ledger.state(of: manager.serialNumber) == .good
@@ -251,8 +268,6 @@ public struct AuthorityStore: Sendable {
     try authority.revocationList(
       try ledger.revocations(now: now), number: try ledger.nextListNumber(), now: now)
   }
-
-  private static func label(_ application: String) -> String { "\(application) intermediate" }
 
   public static func pem(_ certificate: Certificate) throws -> String {
     "\(try certificate.serializeAsPEM().pemString)\n"

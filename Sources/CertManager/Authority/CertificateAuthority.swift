@@ -63,10 +63,38 @@ public struct CertificateAuthority: Sendable {
     let root = try certificate(
       of: rootKey.publicKey, named: rootName, from: now, life: rootLife, pathLength: 1, issuer: rootName,
       issuerKey: rootKey, kind: kind)
+    return try next(
+      of: root, rootKey: rootKey, application: application, number: 1, url: url, key: key, now: now)
+  }
+
+  /// An intermediate of a root that is there.
+  ///
+  /// - Parameter number: 1, 2, …; a part of its name, since lists of revoked certificates are told apart by that.
+  /// - Throws: ``CertificateProblem`` where the root's key is another's, or the root ends soon.
+  static func next(
+    of root: Certificate, rootKey: Certificate.PrivateKey, application: String, number: Int, url: String?,
+    key: Certificate.PrivateKey, now: Date = Date()
+  ) throws -> CertificateAuthority {
+    guard rootKey.publicKey == root.publicKey, let kind = KeyKind(root.publicKey) else {
+      throw CertificateProblem.refused("the key is not the root's")
+    }
+    guard root.notValidAfter > now + lives.upperBound else {
+      throw CertificateProblem.refused("the root itself ends at \(root.notValidAfter); a new authority is needed")
+    }
     let intermediate = try certificate(
-      of: key.publicKey, named: try name(application, "intermediate"), from: now, life: intermediateLife, pathLength: 0,
-      issuer: rootName, issuerKey: rootKey, kind: kind)
+      of: key.publicKey, named: try name(application, "intermediate\(number == 1 ? "" : " \(number)")"), from: now,
+      life: min(intermediateLife, root.notValidAfter.timeIntervalSince(now)), pathLength: 0, issuer: root.subject,
+      issuerKey: rootKey, kind: kind)
     return try CertificateAuthority(root: root, intermediate: intermediate, key: key, url: url)
+  }
+
+  /// What tells the intermediates of an authority apart in URLs: the identifier of its key in hexadecimal.
+  public var identifier: String { keyIdentifier.hexadecimal }
+
+  /// True for a certificate that this intermediate has signed, however long ago.
+  func hasIssued(_ certificate: Certificate) -> Bool {
+    certificate.issuer == intermediate.subject
+      && intermediate.publicKey.isValidSignature(certificate.signature, for: certificate)
   }
 
   /// `sha256:` and the hash of the root's DER in hexadecimal.
@@ -148,9 +176,9 @@ public struct CertificateAuthority: Sendable {
         if let url {
           AuthorityInformationAccess([
             .init(method: .ocspServer, location: .uniformResourceIdentifier("\(url)/ocsp")),
-            .init(method: .issuingCA, location: .uniformResourceIdentifier("\(url)/intermediate.der")),
+            .init(method: .issuingCA, location: .uniformResourceIdentifier("\(url)/intermediate/\(identifier).der")),
           ])
-          try Self.distributionPoint("\(url)/crl")
+          try Self.distributionPoint("\(url)/crl/\(identifier)")
         }
       }, issuerPrivateKey: key)
   }

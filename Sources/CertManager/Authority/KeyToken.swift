@@ -39,6 +39,9 @@ final class KeyToken: Sendable {
     return TokenKey(token: self, label: label, point: try P256.Signing.PublicKey(x963Representation: point))
   }
 
+  /// Takes a pair of keys out of the token for ever; one that is not there is what is wanted.
+  func remove(_ label: String) throws { try call { ctoken_remove($0, label, &$1, $1.count) } }
+
   /// - Returns: r and s.
   func sign(_ hash: [UInt8], with label: String) throws -> [UInt8] {
     var signature = [UInt8](repeating: 0, count: 64)

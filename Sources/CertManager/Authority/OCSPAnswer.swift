@@ -37,6 +37,12 @@ extension CertificateAuthority {
     }
   }
 
+  /// True where a request is about a certificate of this intermediate.
+  func isAskedAbout(in request: [UInt8]) -> Bool {
+    guard let question = try? OCSPQuestion(request) else { return false }
+    return question.subjects.contains { (try? isOurs($0)) ?? false }
+  }
+
   private static func failure(_ code: UInt8) -> [UInt8] { [0x30, 3, 0x0a, 1, code] }
 
   private func answer(

@@ -286,6 +286,11 @@ public final class Ledger: Sendable {
     try writer.commit { [self] database in try log(database, "refused", row, now) }
   }
 
+  /// Writes down what happened to the authority itself.
+  func note(_ event: String, _ data: [String: String], _ now: Date = Date()) throws {
+    try writer.commit { [self] database in try log(database, event, data, now) }
+  }
+
   private func log(_ database: Database, _ event: String, _ data: [String: String], _ now: Date) throws {
     let head = try database.run("SELECT number, hash FROM heads WHERE name = 'audit'").first
     let number = (head?[0].integer ?? 0) + 1
@@ -357,7 +362,7 @@ public final class Ledger: Sendable {
     try JSONText.decode(type, (value.text ?? "").utf8)
   }
 
-  private static func seconds(_ date: Date) -> Int64 { Int64(date.timeIntervalSince1970.rounded(.down)) }
+  static func seconds(_ date: Date) -> Int64 { Int64(date.timeIntervalSince1970.rounded(.down)) }
   private static func date(_ seconds: Int64) -> Date { Date(timeIntervalSince1970: TimeInterval(seconds)) }
 
   static func hexadecimal(_ serial: Certificate.SerialNumber) -> String {

@@ -21,7 +21,7 @@ protocol CertificateIssuer: Sendable {
   func issue(
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
     event: String
-  ) async throws -> Certificate
+  ) async throws -> IssuedCertificate
 
   /// Revokes all certificates of an agent but one.
   ///
@@ -43,5 +43,4 @@ struct IssuerFacts: Sendable, Hashable {
   var application: String
   var node: String
   var root: Certificate
-  var intermediate: Certificate
 }

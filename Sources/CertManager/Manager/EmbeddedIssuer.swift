@@ -30,16 +30,37 @@ struct EmbeddedIssuer: CertificateIssuer {
 
   func authority() -> IssuerFacts {
     IssuerFacts(
-      application: store.application, node: node, root: store.authority.root,
-      intermediate: store.authority.intermediate)
+      application: store.application, node: node, root: store.authority.root)
   }
 
-  func run(ready: @escaping @Sendable () async -> Void) async { await ready() }
+  func run(ready: @escaping @Sendable () async -> Void) async {
+    await keepIntermediate()
+    await ready()
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .seconds(86400))
+      await keepIntermediate()
+    }
+  }
+
+  /// The root's key is here, so that nobody has to be asked for a next intermediate.
+  private func keepIntermediate() async {
+    do {
+      try await Blocking.run {
+        try store.forgetRetired()
+        guard store.isIntermediateEnding() else { return }
+        let next = try store.makeNextIntermediate()
+        logger.info("made the next intermediate", metadata: ["ends": "\(next.notValidAfter)"])
+      }
+    } catch {
+      logger.error("the authority's intermediates cannot be kept", metadata: ["error": "\(error)"])
+    }
+  }
 
   func issue(
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
     event: String
-  ) async throws -> Certificate {
+  ) async throws -> IssuedCertificate {
+    try store.refresh()
     let (authority, key) = (store.authority, key.publicKey)
     // A signature of a token's takes its time, and a thread.
     let certificate =
@@ -49,7 +70,7 @@ struct EmbeddedIssuer: CertificateIssuer {
         try authority.issue(identity, capabilities, key: key, names: names, life: life)
       }
     try await store.ledger.recordTogether(certificate, identity, capabilities, event: event)
-    return certificate
+    return IssuedCertificate(certificate: certificate, intermediate: authority.intermediate)
   }
 
   func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) async throws {

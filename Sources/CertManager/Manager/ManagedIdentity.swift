@@ -15,8 +15,10 @@ actor ManagedIdentity {
   /// A key with what was signed for it.
   private struct Held: Sendable {
     let key: AgentKey
-    let certificate: Certificate
+    let issued: IssuedCertificate
     let serial: String
+
+    var certificate: Certificate { issued.certificate }
   }
 
   nonisolated let agent: String
@@ -112,13 +114,13 @@ actor ManagedIdentity {
       let isFirst = !attempted
       attempted = true
       let key = try AgentKey(record.kind)
-      let certificate = try await services.issuer.issue(
+      let issued = try await services.issuer.issue(
         record.identity, record.capabilities, key: key, names: record.names, life: record.life, event: event)
-      let serial = Ledger.hexadecimal(certificate.serialNumber)
-      held = (held + [Held(key: key, certificate: certificate, serial: serial)]).suffix(Self.mostHeld)
+      let serial = Ledger.hexadecimal(issued.certificate.serialNumber)
+      held = (held + [Held(key: key, issued: issued, serial: serial)]).suffix(Self.mostHeld)
       let now = Date()
       self.record.certificates.removeAll { $0.ends <= now }
-      self.record.certificates.append(.init(serial: serial, issued: now, ends: certificate.notValidAfter))
+      self.record.certificates.append(.init(serial: serial, issued: now, ends: issued.certificate.notValidAfter))
       problem = nil
       failures = 0
       (warned, expired) = (false, false)
@@ -198,8 +200,8 @@ actor ManagedIdentity {
     }
     let left = newest.certificate.notValidAfter.timeIntervalSinceNow
     guard left >= 1 else { throw RPCError(.unavailable, "its certificate has ended, and there is no next one yet") }
-    let authority = try services.issuer.authority()
-    let chain = try [newest.certificate, authority.intermediate, authority.root].map(AuthorityStore.pem)
+    let root = try services.issuer.authority().root
+    let chain = try [newest.certificate, newest.issued.intermediate, root].map(AuthorityStore.pem)
     let packet = try newest.key.payload(
       header: RedeemRequest.header(errno: 0, seconds: UInt32(left)), behind: Array(chain.joined().utf8))
     try deliver(.keyring, newest.serial)
@@ -262,11 +264,11 @@ actor ManagedIdentity {
           ? "the key of \(agent) is its agent's own" : "there is no certificate yet: \(problem ?? "it is being signed")"
       )
     }
-    let authority = try services.issuer.authority()
     return CertMethods.Chain(
       agent: agent, serial: newest.serial,
-      chain: try [newest.certificate, authority.intermediate].map(AuthorityStore.pem),
-      root: try AuthorityStore.pem(authority.root), ends: Self.text(newest.certificate.notValidAfter))
+      chain: try [newest.certificate, newest.issued.intermediate].map(AuthorityStore.pem),
+      root: try AuthorityStore.pem(try services.issuer.authority().root),
+      ends: Self.text(newest.certificate.notValidAfter))
   }
 
   /// Not in the mailbox: it changes nothing, and a handshake waits for it.

@@ -21,6 +21,8 @@ final class RemoteIssuer: CertificateIssuer {
     var own: OwnCredential?
     var problem = "it was not asked yet"
     var list: (list: VerifiedList, fetched: Date)?
+    /// Who signed the newest list.
+    var lister: Certificate?
   }
 
   private struct Signed: Decodable {
@@ -77,7 +79,7 @@ final class RemoteIssuer: CertificateIssuer {
         throw CertificateProblem.unusable("the authority has not taken this node in yet: \(state.problem)")
       }
       return IssuerFacts(
-        application: identity.application, node: identity.node, root: root, intermediate: own.intermediate)
+        application: identity.application, node: identity.node, root: root)
     }
   }
 
@@ -145,11 +147,11 @@ final class RemoteIssuer: CertificateIssuer {
   private func take(_ path: String, _ own: OwnCredential?, bearer: String?) async throws {
     let key = try AgentKey(.p256)
     let body = Signing(csr: try Self.csr(key), life: CertificateAuthority.usualLife)
-    let (certificate, intermediate) = try await signed(path, body, own, bearer: bearer)
-    guard certificate.publicKey == key.publicKey else {
+    let issued = try await signed(path, body, own, bearer: bearer)
+    guard issued.certificate.publicKey == key.publicKey else {
       throw CertificateProblem.unusable("the authority has certified another key")
     }
-    let next = OwnCredential(key: key, certificate: certificate, intermediate: intermediate)
+    let next = OwnCredential(key: key, certificate: issued.certificate, intermediate: issued.intermediate)
     state.withLock { $0.own = next }
     try await Blocking.run { [instance] in try next.keep(instance) }
   }
@@ -191,15 +193,15 @@ final class RemoteIssuer: CertificateIssuer {
   func issue(
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
     event: String
-  ) async throws -> Certificate {
+  ) async throws -> IssuedCertificate {
     let body = ChildRequest(
       csr: try Self.csr(key), agent: identity.agent, subsystem: identity.subsystem, endpoints: identity.endpoints,
       names: names, capabilities: capabilities, life: life, event: event)
-    let (certificate, _) = try await signed("/issue", body, try own(), bearer: nil)
-    guard certificate.publicKey == key.publicKey, AgentIdentity(certificate)?.agent == identity.agent else {
-      throw CertificateProblem.unusable("the authority has certified something else")
-    }
-    return certificate
+    let issued = try await signed("/issue", body, try own(), bearer: nil)
+    guard issued.certificate.publicKey == key.publicKey,
+      AgentIdentity(issued.certificate)?.agent == identity.agent
+    else { throw CertificateProblem.unusable("the authority has certified something else") }
+    return issued
   }
 
   func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) async throws {
@@ -218,14 +220,7 @@ final class RemoteIssuer: CertificateIssuer {
     if let known, now.timeIntervalSince(known.fetched) < Self.listAge { return known.list }
     do {
       guard let url else { throw CertificateProblem.unusable("the authority is not known yet") }
-      let facts = try authority()
-      let answer = try await requester.send(
-        HTTPProbe(url: "\(url)/crl"), body: [], timeout: Self.timeout,
-        context: try OwnCredential.context(root: facts.root, nil))
-      guard answer.status == 200 else {
-        throw CertificateProblem.unusable("\(url)/crl has the status \(answer.status)")
-      }
-      let list = try VerifiedList(answer.body, issuer: facts.intermediate)
+      let list = try await fetchList(url, try authority().root)
       state.withLock { $0.list = (list, now) }
       return list
     } catch {
@@ -234,6 +229,29 @@ final class RemoteIssuer: CertificateIssuer {
       }
       return known.list
     }
+  }
+
+  /// The list is signed by the intermediate that signs now, which need not be the one of this manager's own certificate.
+  private func fetchList(_ url: String, _ root: Certificate) async throws -> VerifiedList {
+    let context = try OwnCredential.context(root: root, nil)
+    func get(_ path: String) async throws -> [UInt8] {
+      let answer = try await requester.send(
+        HTTPProbe(url: url + path), body: [], timeout: Self.timeout, context: context)
+      guard answer.status == 200 else {
+        throw CertificateProblem.unusable("\(url)\(path) has the status \(answer.status)")
+      }
+      return answer.body
+    }
+    let bytes = try await get("/crl")
+    let lister = try state.withLock { $0.lister } ?? own().intermediate
+    if let list = try? VerifiedList(bytes, issuer: lister) { return list }
+    let present = try Certificate(derEncoded: try await get("/intermediate.der"))
+    guard root.publicKey.isValidSignature(present.signature, for: present), present.notValidAfter > Date() else {
+      throw CertificateProblem.unusable("\(url)/intermediate.der is not signed by the root, or has ended")
+    }
+    let list = try VerifiedList(bytes, issuer: present)
+    state.withLock { $0.lister = present }
+    return list
   }
 
   private func own() throws -> OwnCredential {
@@ -257,7 +275,7 @@ final class RemoteIssuer: CertificateIssuer {
 
   private func signed(
     _ path: String, _ body: some Encodable, _ own: OwnCredential?, bearer: String?
-  ) async throws -> (Certificate, intermediate: Certificate) {
+  ) async throws -> IssuedCertificate {
     let signed = try JSONText.decode(Signed.self, try await call(path, body, own, bearer: bearer))
     guard let chain = signed.chain.first else { throw CertificateProblem.unusable("the authority has sent no chain") }
     let (certificate, intermediate) = (
@@ -266,7 +284,7 @@ final class RemoteIssuer: CertificateIssuer {
     guard intermediate.publicKey.isValidSignature(certificate.signature, for: certificate),
       let root = state.withLock({ $0.root }), root.publicKey.isValidSignature(intermediate.signature, for: intermediate)
     else { throw CertificateProblem.unusable("the authority has sent a certificate that does not lead to its root") }
-    return (certificate, intermediate)
+    return IssuedCertificate(certificate: certificate, intermediate: intermediate)
   }
 
   private func call(

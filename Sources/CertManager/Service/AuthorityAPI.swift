@@ -46,7 +46,7 @@ struct AuthorityAPI: Sendable {
 
   let store: AuthorityStore
   private let logger: Logger
-  private let crl = CachedList()
+  private let lists = CachedLists()
 
   /// Called when somebody has got his first certificate.
   private let handedOut: @Sendable () -> Void
@@ -59,6 +59,12 @@ struct AuthorityAPI: Sendable {
 
   func answer(_ request: Request, now: Date = Date()) -> AuthorityAnswer {
     do {
+      try store.refresh()
+    } catch {
+      // What is known is good all the same.
+      logger.error("the authority's directory cannot be read", metadata: ["error": "\(error)"])
+    }
+    do {
       switch (request.method, request.path) {
       case (.POST, "/sign"): return try sign(request, now)
       case (.POST, "/renew"): return try renew(request, now)
@@ -66,12 +72,12 @@ struct AuthorityAPI: Sendable {
       case (.POST, "/revoke"): return try revoke(request, now)
       case (.GET, "/root.pem"): return try pem([store.authority.root])
       case (.GET, "/chain.pem"): return try pem([store.authority.intermediate, store.authority.root])
-      case (.GET, "/intermediate.der"):
-        var coder = DER.Serializer()
-        try coder.serialize(store.authority.intermediate)
-        return AuthorityAnswer(.ok, "application/pkix-cert", coder.serializedBytes)
-      case (.GET, "/crl"):
-        return AuthorityAnswer(.ok, "application/pkix-crl", try crl.get(store, now))
+      case (.GET, "/intermediate.der"): return try intermediate(store.authority)
+      case (.GET, "/crl"): return try list(store.authority, now)
+      case (.GET, let path) where path.hasPrefix("/crl/"):
+        return try store.authority(path.dropFirst(5)).map { try list($0, now) } ?? Self.noIntermediate
+      case (.GET, let path) where path.hasPrefix("/intermediate/") && path.hasSuffix(".der"):
+        return try store.authority(path.dropFirst(14).dropLast(4)).map(intermediate) ?? Self.noIntermediate
       case (.POST, "/ocsp"): return ocsp(request.body, now)
       case (.GET, let path) where path.hasPrefix("/ocsp/"):
         // As it stands in the path: Base64, and that percent-encoded (RFC 6960, appendix A.1).
@@ -159,8 +165,22 @@ struct AuthorityAPI: Sendable {
 
   private func signed(_ certificate: Certificate) throws -> AuthorityAnswer {
     let answer = Signed(
-      certificate: try AuthorityStore.pem(certificate), chain: [try AuthorityStore.pem(store.authority.intermediate)])
+      certificate: try AuthorityStore.pem(certificate),
+      chain: try store.chain(of: certificate).map(AuthorityStore.pem))
     return AuthorityAnswer(.ok, "application/json", Array("\(try JSONText.encode(answer))\n".utf8))
+  }
+
+  private static let noIntermediate = AuthorityAnswer.problem(
+    .notFound, "no intermediate has this identifier, or all that it has signed has ended")
+
+  private func intermediate(_ authority: CertificateAuthority) throws -> AuthorityAnswer {
+    var coder = DER.Serializer()
+    try coder.serialize(authority.intermediate)
+    return AuthorityAnswer(.ok, "application/pkix-cert", coder.serializedBytes)
+  }
+
+  private func list(_ authority: CertificateAuthority, _ now: Date) throws -> AuthorityAnswer {
+    AuthorityAnswer(.ok, "application/pkix-crl", try lists.get(authority, store.ledger, now))
   }
 
   private func pem(_ certificates: [Certificate]) throws -> AuthorityAnswer {
@@ -169,7 +189,6 @@ struct AuthorityAPI: Sendable {
   }
 
   private func ocsp(_ request: [UInt8], _ now: Date) -> AuthorityAnswer {
-    let answer = store.authority.ocspAnswer(to: request, now: now) { try store.ledger.state(of: $0) }
-    return AuthorityAnswer(.ok, "application/ocsp-response", answer)
+    AuthorityAnswer(.ok, "application/ocsp-response", store.ocspAnswer(to: request, now: now))
   }
 }

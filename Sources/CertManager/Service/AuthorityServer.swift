@@ -43,10 +43,12 @@ public final class AuthorityServer: Sendable {
     let context = Mutex(try Self.context(api.store, host))
     // Those that an earlier server has not come to call.
     await verifier.watch()
-    let renewing = Task { [api, logger] in
+    keepKeys()
+    let renewing = Task { [self] in
       while !Task.isCancelled {
         // Half of its life.
         try await Task.sleep(for: .seconds(CertificateAuthority.usualLife / 2))
+        keepKeys()
         do {
           let next = try Self.context(api.store, host)
           context.withLock { $0 = next }
@@ -60,6 +62,19 @@ public final class AuthorityServer: Sendable {
     }
     channels.withLock { $0.last?.closeFuture.whenComplete { _ in renewing.cancel() } }
     return port
+  }
+
+  /// The root's key is not here: people make the next intermediate.
+  private func keepKeys() {
+    do {
+      try api.store.forgetRetired()
+    } catch {
+      logger.error("the key of an intermediate that is over is still there", metadata: ["error": "\(error)"])
+    }
+    guard api.store.isIntermediateEnding() else { return }
+    logger.warning(
+      "the intermediate will end; nodeagent ca intermediate makes the next",
+      metadata: ["ends": "\(api.store.authority.intermediate.notValidAfter)"])
   }
 
   /// Serves what needs no secrecy, over HTTP: a list that is signed may be fetched by anybody, and has to be before TLS can be.
@@ -106,7 +121,8 @@ public final class AuthorityServer: Sendable {
   /// A certificate for the server itself, of a key that only lives here.
   private static func context(_ store: AuthorityStore, _ host: String) throws -> NIOSSLContext {
     let key = try KeyKind.p256.generate()
-    let chain = try [store.issueServer(host, key.publicKey), store.authority.intermediate]
+    let certificate = try store.issueServer(host, key.publicKey)
+    let chain = try [certificate] + store.chain(of: certificate)
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: try chain.map {
         .certificate(try NIOSSLCertificate(bytes: Array(try $0.serializeAsPEM().pemString.utf8), format: .pem))

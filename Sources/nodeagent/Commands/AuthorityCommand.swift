@@ -3,6 +3,7 @@
 
 import AgentAPI
 import ArgumentParser
+import CLinux
 import CertManager
 import CertificateProfile
 import Configuration
@@ -19,7 +20,7 @@ struct AuthorityCommand: ParsableCommand {
       "An authority is a directory with a root, an intermediate that signs, and a ledger of everything that it did.",
     subcommands: [
       Initialize.self, Serve.self, Token.self, Sign.self, List.self, Revoke.self, RevocationListing.self, Audit.self,
-      Chain.self, Fingerprint.self,
+      Chain.self, Fingerprint.self, Intermediate.self,
     ])
 
   /// Where the authority is.
@@ -191,8 +192,9 @@ struct AuthorityCommand: ParsableCommand {
         let store = try place.open()
         let certificate = try store.sign(
           request, token: token, endpoints: endpoint, life: Double(milliseconds) / 1000)
-        print(try AuthorityStore.pem(certificate), terminator: "")
-        print(try AuthorityStore.pem(store.authority.intermediate), terminator: "")
+        for one in try [certificate] + store.chain(of: certificate) {
+          print(try AuthorityStore.pem(one), terminator: "")
+        }
       }
     }
   }
@@ -301,6 +303,34 @@ struct AuthorityCommand: ParsableCommand {
     @OptionGroup var place: Place
 
     func run() throws { try reporting { print(try place.open().authority.fingerprint) } }
+  }
+
+  struct Intermediate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make the next intermediate, with a key of its own, which signs from now on.",
+      discussion: """
+        It is signed by the root, whose key is needed for this alone. What the intermediate before has signed stays good until its own end, at most \
+        seven days; then that one's key is removed. A server that runs takes the next one up by itself. Prints it (PEM).
+        """)
+    @OptionGroup var place: Place
+    @Option(help: ArgumentHelp("The root's key, where it was taken away; else root.key.", valueName: "path"))
+    var rootKey: String?
+
+    func run() throws {
+      try reporting {
+        // The files have to stay those of the user whose authority it is.
+        let owner = try FileSystem.status(of: try place.path)
+        if geteuid() == 0, owner.uid != 0 {
+          let result = cl_become(owner.uid, owner.gid, nil, 0)
+          guard result == 0 else {
+            throw SyscallError(call: "setresuid", object: "user \(owner.uid)", errno: -result)
+          }
+        }
+        let store = try place.open()
+        print(try AuthorityStore.pem(try store.makeNextIntermediate(rootKey: rootKey)), terminator: "")
+        try store.forgetRetired()
+      }
+    }
   }
 
   struct Chain: ParsableCommand {
