@@ -20,15 +20,16 @@ public enum Quantity {
     return overflow ? nil : product
   }
 
-  /// `500ms`, `10s`, `2m`, `1h`.
+  /// `500ms`, `10s`, `2m`, `1h`, `30d`.
   public static func milliseconds(_ text: String) -> Int64? {
     let digits = text.prefix { $0.isASCII && $0.isNumber }
-    guard let number = Int64(digits), number < 1 << 40 else { return nil }
+    guard let number = Int64(digits), number < 1 << 36 else { return nil }
     switch text.dropFirst(digits.count) {
     case "ms": return number
     case "s": return number * 1000
     case "m": return number * 60_000
     case "h": return number * 3_600_000
+    case "d": return number * 86_400_000
     default: return nil
     }
   }

@@ -34,18 +34,20 @@ import Testing
       guard applied.code == 0 else { throw Command.Failure(description: "\(applied)") }
     }
 
-    func token(_ node: String) throws -> String {
-      let made = try agent.cli("ca", "token", node, "--directory", directory)
+    func token(_ node: String, _ options: [String] = []) throws -> String {
+      let made = try agent.cliList(["ca", "token", node, "--directory", directory] + options)
       guard made.code == 0 else { throw Command.Failure(description: "\(made)") }
       return made.output.filter { !$0.isNewline }
     }
 
     /// Makes an agent a node of this authority, and waits until it is one.
-    func take(_ other: TestAgent, _ name: String, address: String, bootstrap: String? = nil) throws {
+    func take(
+      _ other: TestAgent, _ name: String, address: String, bootstrap: String? = nil, options: [String] = []
+    ) throws {
       let file = "\(other.root)/bootstrap"
       if bootstrap == nil {
         let text =
-          "nodeagent.token=\(try token(name)) nodeagent.authority=https://10.77.0.1:9743 nodeagent.root=\(fingerprint)\n"
+          "nodeagent.token=\(try token(name, options)) nodeagent.authority=https://10.77.0.1:9743 nodeagent.root=\(fingerprint)\n"
         try FileSystem.replace(file, with: Array(text.utf8), mode: 0o644)
       }
       try FileSystem.makeDirectories(other.instance.configuration, mode: 0o755)
@@ -231,6 +233,47 @@ import Testing
         $0.contains("revoked")
       }
     }
+  }
+
+  @Test func `a node comes back after a boot, with the token that it was given for that`() throws {
+    let (first, second) = (try TestAgent(), try TestAgent())
+    try first.link(to: second, name: "wire", near: ["10.77.0.1/24"], far: ["10.77.0.2/24"])
+    let authority = try Authority(on: first)
+    try authority.take(second, "two.example", address: "10.77.0.2", options: ["--after-boot", "30d"])
+    func own() throws -> [Substring] {
+      try authority.ledger().split(separator: "\n").filter { $0.contains("  cert-manager  ") }
+    }
+    try second.eventually("it is taken in", seconds: 60) { try Self.status(second).node == "two.example" }
+    let file = "\(second.instance.certificateState)/next-boot"
+    let uid = try FileSystem.status(of: second.instance.certificateState).uid
+    var status = try FileSystem.status(of: file)
+    #expect(status.uid == uid && status.mode & 0o777 == 0o600)
+    let before = try FileSystem.readText(file, limit: 256)
+    for turn in 1...2 {
+      // What was in memory alone is gone, as by a boot.
+      let lost = try Command.run([
+        "setpriv", "--reuid", "\(uid)", "--clear-groups", "keyctl", "session", "-", "sh", "-c",
+        "keyctl link @u @s && keyctl unlink $(keyctl search @u user nodeagent:manager:\(try second.number)) @u",
+      ])
+      #expect(lost.code == 0, "\(lost)")
+      let pid = second.subsystemPID("cert-manager")
+      #expect(kill(pid, SIGKILL) == 0)
+      try second.eventually("it is a node again, as another agent", seconds: 60) {
+        let now = second.subsystemPID("cert-manager")
+        return try now > 0 && now != pid && Self.status(second).node == "two.example" && own().count == turn + 1
+      }
+      try second.eventually("it has a token for the next boot") {
+        try FileSystem.readText(file, limit: 256) != before
+      }
+    }
+    // Who it was before is nobody any more.
+    let agents = try own()
+    #expect(agents.filter { $0.contains("revoked (superseded)") }.count == 2, "\(agents)")
+    #expect(agents.filter { $0.contains("  good") }.count == 1, "\(agents)")
+    status = try FileSystem.status(of: file)
+    #expect(status.uid == uid && status.mode & 0o777 == 0o600)
+    let audit = try first.cli("ca", "audit", "verify", "--directory", authority.directory)
+    #expect(audit.output.hasPrefix("intact"), "\(audit)")
   }
 
   @Test func `a stolen token is worth nothing for long`() throws {

@@ -127,16 +127,17 @@ public struct AuthorityStore: Sendable {
   ///   - request: proves by its signature that its sender has the key (RFC 2986). What it says of its subject does not count: that follows
   ///     from the token.
   ///   - life: seconds.
+  ///   - isAgain: as ``Ledger/redeem(_:for:isAgain:now:issue:)`` has it.
   public func sign(
     _ request: CertificateSigningRequest, token: BootstrapToken, endpoints: [String] = [],
-    life: TimeInterval = CertificateAuthority.usualLife, now: Date = Date()
+    life: TimeInterval = CertificateAuthority.usualLife, isAgain: Bool = false, now: Date = Date()
   ) throws -> Certificate {
     guard request.publicKey.isValidSignature(request.signature, for: request) else {
       let problem = CertificateProblem.refused("the request is not signed by the key that it is for")
       try ledger.refuse("request", problem, now)
       throw problem
     }
-    return try ledger.redeem(token, now: now) { grant in
+    return try ledger.redeem(token, for: request.publicKey, isAgain: isAgain, now: now) { grant in
       let identity = AgentIdentity(
         application: application, subsystem: grant.subsystem, agent: UUID().uuidString.lowercased(), node: grant.node,
         endpoints: endpoints)

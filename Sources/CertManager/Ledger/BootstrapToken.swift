@@ -34,6 +34,8 @@ public struct TokenGrant: Sendable, Hashable, Codable {
   public var capabilities: AgentCapabilities
   /// Where the agent is called back after it has got its certificate; `nil`: it is not.
   public var callBack: CallBack?
+  /// With each of its certificates the agent gets a token for its machine's next boot, good for so many seconds; `nil`: it gets none.
+  public var afterBoot: Double?
 
   /// Within so many seconds somebody has to prove at `HOST:PORT` that he has the certificate's key.
   public struct CallBack: Sendable, Hashable, Codable {
@@ -45,8 +47,10 @@ public struct TokenGrant: Sendable, Hashable, Codable {
     }
   }
 
-  public init(node: String, subsystem: String, capabilities: AgentCapabilities, callBack: CallBack? = nil) {
+  public init(node: String, subsystem: String, capabilities: AgentCapabilities, callBack: CallBack? = nil, afterBoot: Double? = nil
+  ) {
     self.callBack = callBack
+    self.afterBoot = afterBoot
     self.node = node
     self.subsystem = subsystem
     self.capabilities = capabilities

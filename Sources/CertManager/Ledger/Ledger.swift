@@ -21,7 +21,7 @@ public final class Ledger: Sendable {
 
   private let refusals = Mutex(Refusals())
   static let mostRefusals = 60
-  private let writer: GroupCommit
+  let writer: GroupCommit
   private let auditKey: SymmetricKey
 
   /// - Parameter auditKey: of the log's hashes; the same for the ledger's whole life.
@@ -30,6 +30,7 @@ public final class Ledger: Sendable {
     let database = try Database(path)
     try database.transaction {
       for line in Self.tables { try database.run(line) }
+      try Self.addTokenColumns(database)
     }
     writer = GroupCommit(database)
   }
@@ -42,8 +43,8 @@ public final class Ledger: Sendable {
     "CREATE INDEX IF NOT EXISTS agents ON certificates (agent)",
     "CREATE INDEX IF NOT EXISTS revoked_certificates ON certificates (ends) WHERE revoked IS NOT NULL",
     """
-    CREATE TABLE IF NOT EXISTS tokens (hash BLOB PRIMARY KEY, expected TEXT NOT NULL, expires INTEGER NOT NULL, used INTEGER)
-    STRICT, WITHOUT ROWID
+    CREATE TABLE IF NOT EXISTS tokens (hash BLOB PRIMARY KEY, expected TEXT NOT NULL, expires INTEGER NOT NULL, used INTEGER,
+    holder TEXT, redeemer TEXT, key BLOB, certificate BLOB) STRICT, WITHOUT ROWID
     """,
     "CREATE TABLE IF NOT EXISTS callbacks (serial TEXT PRIMARY KEY, endpoint TEXT NOT NULL, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     """
@@ -52,55 +53,6 @@ public final class Ledger: Sendable {
     """,
     "CREATE TABLE IF NOT EXISTS heads (name TEXT PRIMARY KEY, number INTEGER NOT NULL, hash BLOB) STRICT, WITHOUT ROWID",
   ]
-
-  // MARK: - Tokens
-
-  /// - Parameter life: seconds.
-  public func makeToken(_ grant: TokenGrant, life: TimeInterval, now: Date = Date()) throws -> BootstrapToken {
-    let token = BootstrapToken()
-    let expected = try Self.text(grant)
-    try writer.commit { [self] database in
-      // Those that nobody can use any more are of no use to anybody.
-      try database.run("DELETE FROM tokens WHERE expires < ?", .integer(Self.seconds(now) - 30 * 86400))
-      try database.run(
-        "INSERT INTO tokens (hash, expected, expires) VALUES (?, ?, ?)", .blob(token.hash), .text(expected),
-        .integer(Self.seconds(now + life)))
-      try log(database, "token made", ["expected": expected], now)
-    }
-    return token
-  }
-
-  /// Uses a token up and issues what it is good for, both or neither. Of several at the same time one succeeds.
-  public func redeem(
-    _ token: BootstrapToken, now: Date = Date(),
-    issue: @escaping @Sendable (TokenGrant) throws -> (Certificate, AgentIdentity)
-  ) throws -> Certificate {
-    do {
-      return try writer.commit { [self] database in
-        let rows = try database.run("SELECT expected, expires, used FROM tokens WHERE hash = ?", .blob(token.hash))
-        guard let row = rows.first, let expected = row[0].text, let expires = row[1].integer else {
-          throw CertificateProblem.refused("the token is not known here; nodeagent ca token makes one")
-        }
-        guard row[2] == .null else { throw CertificateProblem.refused("the token was used already") }
-        guard expires > Self.seconds(now) else { throw CertificateProblem.refused("the token is too old") }
-        let grant = try JSONText.decode(TokenGrant.self, expected.utf8)
-        let (certificate, identity) = try issue(grant)
-        try database.run(
-          "UPDATE tokens SET used = ? WHERE hash = ?", .integer(Self.seconds(now)), .blob(token.hash))
-        try record(database, certificate, identity, grant.capabilities, "issued", now)
-        if let callBack = grant.callBack {
-          try database.run(
-            "INSERT INTO callbacks (serial, endpoint, until) VALUES (?, ?, ?)",
-            .text(Self.hexadecimal(certificate.serialNumber)), .text(callBack.endpoint),
-            .integer(Self.seconds(now + callBack.seconds)))
-        }
-        return certificate
-      }
-    } catch let problem as CertificateProblem {
-      try refuse("token", problem, now)
-      throw problem
-    }
-  }
 
   // MARK: - Certificates
 
@@ -120,7 +72,7 @@ public final class Ledger: Sendable {
     try await writer.commit { [self] database in try record(database, certificate, identity, capabilities, event, now) }
   }
 
-  private func record(
+  func record(
     _ database: Database, _ certificate: Certificate, _ identity: AgentIdentity, _ capabilities: AgentCapabilities,
     _ event: String, _ now: Date
   ) throws {
@@ -156,17 +108,21 @@ public final class Ledger: Sendable {
   public func revoke(
     agent: String, sparing serial: String?, _ reason: RevocationReason, now: Date = Date()
   ) throws {
-    try writer.commit { [self] database in
-      let rows = try database.run(
-        "SELECT serial FROM certificates WHERE agent = ? AND revoked IS NULL AND ends > ?", .text(agent),
-        .integer(Self.seconds(now)))
-      for found in rows.compactMap(\.first?.text) where found != serial {
-        try revoke(database, found, reason, now)
-      }
+    try writer.commit { [self] database in try revoke(database, agent: agent, sparing: serial, reason, now) }
+  }
+
+  func revoke(
+    _ database: Database, agent: String, sparing serial: String?, _ reason: RevocationReason, _ now: Date
+  ) throws {
+    let rows = try database.run(
+      "SELECT serial FROM certificates WHERE agent = ? AND revoked IS NULL AND ends > ?", .text(agent),
+      .integer(Self.seconds(now)))
+    for found in rows.compactMap(\.first?.text) where found != serial {
+      try revoke(database, found, reason, now)
     }
   }
 
-  private func revoke(_ database: Database, _ serial: String, _ reason: RevocationReason, _ now: Date) throws {
+  func revoke(_ database: Database, _ serial: String, _ reason: RevocationReason, _ now: Date) throws {
     try database.run(
       "UPDATE certificates SET revoked = ?, reason = ? WHERE serial = ?", .integer(Self.seconds(now)),
       .integer(Int64(reason.rawValue)), .text(serial))
@@ -291,7 +247,7 @@ public final class Ledger: Sendable {
     try writer.commit { [self] database in try log(database, event, data, now) }
   }
 
-  private func log(_ database: Database, _ event: String, _ data: [String: String], _ now: Date) throws {
+  func log(_ database: Database, _ event: String, _ data: [String: String], _ now: Date) throws {
     let head = try database.run("SELECT number, hash FROM heads WHERE name = 'audit'").first
     let number = (head?[0].integer ?? 0) + 1
     let text = try Self.text(data)
@@ -356,14 +312,14 @@ public final class Ledger: Sendable {
 
   // MARK: - Text
 
-  private static func text(_ value: some Encodable) throws -> String { try JSONText.encode(value) }
+  static func text(_ value: some Encodable) throws -> String { try JSONText.encode(value) }
 
-  private static func decode<Value: Decodable>(_ type: Value.Type, _ value: Database.Value) throws -> Value {
+  static func decode<Value: Decodable>(_ type: Value.Type, _ value: Database.Value) throws -> Value {
     try JSONText.decode(type, (value.text ?? "").utf8)
   }
 
   static func seconds(_ date: Date) -> Int64 { Int64(date.timeIntervalSince1970.rounded(.down)) }
-  private static func date(_ seconds: Int64) -> Date { Date(timeIntervalSince1970: TimeInterval(seconds)) }
+  static func date(_ seconds: Int64) -> Date { Date(timeIntervalSince1970: TimeInterval(seconds)) }
 
   static func hexadecimal(_ serial: Certificate.SerialNumber) -> String {
     serial.bytes.hexadecimal

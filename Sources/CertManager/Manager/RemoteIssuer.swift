@@ -20,6 +20,8 @@ final class RemoteIssuer: CertificateIssuer {
     var root: Certificate?
     var own: OwnCredential?
     var problem = "it was not asked yet"
+    /// A token that was shown, and the key that it was shown for, until there is an answer.
+    var lost: (token: String, key: AgentKey)?
     var list: (list: VerifiedList, fetched: Date)?
     /// Who signed the newest list.
     var lister: Certificate?
@@ -28,6 +30,7 @@ final class RemoteIssuer: CertificateIssuer {
   private struct Signed: Decodable {
     var certificate: String
     var chain: [String]
+    var next: String?
   }
 
   private struct Problem: Decodable { var detail: String }
@@ -35,6 +38,7 @@ final class RemoteIssuer: CertificateIssuer {
   private struct Signing: Encodable {
     var csr: String
     var life: Double
+    var again: Bool?
   }
 
   private struct Revocation: Encodable {
@@ -52,6 +56,7 @@ final class RemoteIssuer: CertificateIssuer {
   private let settings: AuthoritySettings
   private let instance: Int
   private let file: String
+  private let boots: NextBoot
   private let logger: Logger
   private let requester = HTTPRequester(group: MultiThreadedEventLoopGroup.singleton)
   private let state = Mutex(State())
@@ -66,6 +71,7 @@ final class RemoteIssuer: CertificateIssuer {
   init(_ settings: AuthoritySettings, instance: Int, directory: String, logger: Logger) {
     self.settings = settings
     file = "\(directory)/authority.json"
+    boots = NextBoot(directory: directory)
     self.instance = instance
     self.logger = logger
     state.withLock { $0.url = settings.url }
@@ -133,23 +139,49 @@ final class RemoteIssuer: CertificateIssuer {
     if plan.due <= Date() { try await take("/renew", own, bearer: nil) }
   }
 
-  /// With the token, once.
+  /// With a token, once: the one that the authority has given for this boot, else the one that the node was given.
   private func begin() async throws {
-    let data = try await settings.bootstrap.read()
-    try await findAuthority(data)
-    guard let token = data.token else {
-      throw CertificateProblem.unusable("there is no token to begin with where certificates.yaml says")
+    var refusal: CertificateProblem?
+    if let token = try boots.token() {
+      do {
+        try await findAuthority(nil)
+        try await take("/sign", nil, bearer: token.text)
+        return logger.info("taken in again by the authority", metadata: ["url": "\(name)"])
+      } catch CertificateProblem.refused(let why) {
+        refusal = .refused(why)
+      }
     }
-    try await take("/sign", nil, bearer: token.text)
+    do {
+      let data = try await settings.bootstrap.read()
+      try await findAuthority(data)
+      guard let token = data.token else {
+        throw CertificateProblem.unusable("there is no token to begin with where certificates.yaml says")
+      }
+      try await take("/sign", nil, bearer: token.text)
+    } catch {
+      guard let refusal else { throw error }
+      throw CertificateProblem.unusable("\(error); and the token for the next boot: \(refusal)")
+    }
     logger.info("taken in by the authority", metadata: ["url": "\(name)"])
   }
 
   private func take(_ path: String, _ own: OwnCredential?, bearer: String?) async throws {
-    let key = try AgentKey(.p256)
-    let body = Signing(csr: try Self.csr(key), life: CertificateAuthority.usualLife)
-    let issued = try await signed(path, body, own, bearer: bearer)
+    let lost = state.withLock { $0.lost }
+    let isAgain = bearer != nil && lost?.token == bearer
+    let key = if isAgain, let lost { lost.key } else { try AgentKey(.p256) }
+    if let bearer { state.withLock { $0.lost = (bearer, key) } }
+    let body = Signing(
+      csr: try Self.csr(key), life: CertificateAuthority.usualLife, again: isAgain ? true : nil)
+    let (issued, token) = try await signed(path, body, own, bearer: bearer)
     guard issued.certificate.publicKey == key.publicKey else {
       throw CertificateProblem.unusable("the authority has certified another key")
+    }
+    state.withLock { $0.lost = nil }
+    do {
+      // First of all: what is in the keyring goes with the machine's power.
+      try await Blocking.run { [boots] in try boots.keep(token) }
+    } catch {
+      logger.error("the token for the next boot is lost", metadata: ["error": "\(error)"])
     }
     let next = OwnCredential(key: key, certificate: issued.certificate, intermediate: issued.intermediate)
     state.withLock { $0.own = next }
@@ -197,7 +229,7 @@ final class RemoteIssuer: CertificateIssuer {
     let body = ChildRequest(
       csr: try Self.csr(key), agent: identity.agent, subsystem: identity.subsystem, endpoints: identity.endpoints,
       names: names, capabilities: capabilities, life: life, event: event)
-    let issued = try await signed("/issue", body, try own(), bearer: nil)
+    let (issued, _) = try await signed("/issue", body, try own(), bearer: nil)
     guard issued.certificate.publicKey == key.publicKey,
       AgentIdentity(issued.certificate)?.agent == identity.agent
     else { throw CertificateProblem.unusable("the authority has certified something else") }
@@ -275,7 +307,7 @@ final class RemoteIssuer: CertificateIssuer {
 
   private func signed(
     _ path: String, _ body: some Encodable, _ own: OwnCredential?, bearer: String?
-  ) async throws -> IssuedCertificate {
+  ) async throws -> (IssuedCertificate, next: String?) {
     let signed = try JSONText.decode(Signed.self, try await call(path, body, own, bearer: bearer))
     guard let chain = signed.chain.first else { throw CertificateProblem.unusable("the authority has sent no chain") }
     let (certificate, intermediate) = (
@@ -284,7 +316,7 @@ final class RemoteIssuer: CertificateIssuer {
     guard intermediate.publicKey.isValidSignature(certificate.signature, for: certificate),
       let root = state.withLock({ $0.root }), root.publicKey.isValidSignature(intermediate.signature, for: intermediate)
     else { throw CertificateProblem.unusable("the authority has sent a certificate that does not lead to its root") }
-    return IssuedCertificate(certificate: certificate, intermediate: intermediate)
+    return (IssuedCertificate(certificate: certificate, intermediate: intermediate), signed.next)
   }
 
   private func call(

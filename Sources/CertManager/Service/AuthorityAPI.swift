@@ -31,6 +31,8 @@ struct AuthorityAPI: Sendable {
     var endpoints: [String]?
     /// Seconds.
     var life: Double?
+    /// The answer to the same request was lost.
+    var again: Bool?
   }
 
   private struct Revocation: Decodable {
@@ -42,6 +44,8 @@ struct AuthorityAPI: Sendable {
   private struct Signed: Encodable {
     var certificate: String
     var chain: [String]
+    /// A token for the machine's next boot.
+    var next: String?
   }
 
   let store: AuthorityStore
@@ -112,9 +116,9 @@ struct AuthorityAPI: Sendable {
     let wanted = try JSONText.decode(Signing.self, request.body)
     let certificate = try store.sign(
       try Self.read(wanted.csr), token: token, endpoints: wanted.endpoints ?? [],
-      life: wanted.life ?? CertificateAuthority.usualLife, now: now)
+      life: wanted.life ?? CertificateAuthority.usualLife, isAgain: wanted.again ?? false, now: now)
     handedOut()
-    return try signed(certificate)
+    return try signed(certificate, hasNext: true)
   }
 
   private func renew(_ request: Request, _ now: Date) throws -> AuthorityAnswer {
@@ -125,7 +129,7 @@ struct AuthorityAPI: Sendable {
     return try signed(
       try store.renew(
         try Certificate(derEncoded: bytes), try Self.read(wanted.csr), endpoints: wanted.endpoints,
-        life: wanted.life ?? CertificateAuthority.usualLife, now: now))
+        life: wanted.life ?? CertificateAuthority.usualLife, now: now), hasNext: true)
   }
 
   private func issue(_ request: Request, _ now: Date) throws -> AuthorityAnswer {
@@ -139,7 +143,8 @@ struct AuthorityAPI: Sendable {
         application: store.application, subsystem: wanted.subsystem, agent: wanted.agent, node: "node",
         endpoints: wanted.endpoints),
       capabilities: wanted.capabilities, names: wanted.names, life: wanted.life, isRenewal: wanted.event == "renewed")
-    return try signed(try store.issue(child, by: try Certificate(derEncoded: bytes), now: now))
+    return try signed(
+      try store.issue(child, by: try Certificate(derEncoded: bytes), now: now), hasNext: false)
   }
 
   private func revoke(_ request: Request, _ now: Date) throws -> AuthorityAnswer {
@@ -163,10 +168,11 @@ struct AuthorityAPI: Sendable {
     }
   }
 
-  private func signed(_ certificate: Certificate) throws -> AuthorityAnswer {
+  private func signed(_ certificate: Certificate, hasNext: Bool) throws -> AuthorityAnswer {
+    let next = hasNext ? try AgentIdentity(certificate).flatMap { try store.ledger.nextToken(for: $0.agent) } : nil
     let answer = Signed(
       certificate: try AuthorityStore.pem(certificate),
-      chain: try store.chain(of: certificate).map(AuthorityStore.pem))
+      chain: try store.chain(of: certificate).map(AuthorityStore.pem), next: next?.text)
     return AuthorityAnswer(.ok, "application/json", Array("\(try JSONText.encode(answer))\n".utf8))
   }
 

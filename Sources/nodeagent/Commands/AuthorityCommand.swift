@@ -133,6 +133,11 @@ struct AuthorityCommand: ParsableCommand {
     )
     var callBack: String?
     @Option(help: ArgumentHelp("In which time.", valueName: "duration")) var callBackWithin = "1m"
+    @Option(
+      help: ArgumentHelp(
+        "After a boot it may come back without a token of yours, when it was away for less than that.",
+        valueName: "duration"))
+    var afterBoot: String?
 
     func run() throws {
       try reporting {
@@ -146,6 +151,12 @@ struct AuthorityCommand: ParsableCommand {
         guard let milliseconds = Quantity.milliseconds(life), (1000...(30 * 86_400_000)).contains(milliseconds) else {
           throw ValidationError("--life is from 1s to 30d, such as 1h")
         }
+        let returns = try afterBoot.map { text in
+          guard let limit = Quantity.milliseconds(text), (60_000...(90 * 86_400_000)).contains(limit) else {
+            throw ValidationError("--after-boot is from 1m to 90d, such as 30d")
+          }
+          return Double(limit) / 1000
+        }
         let subsystem = subsystem ?? AuthorityStore.managerRole
         var capabilities = AgentCapabilities(spawn: spawn, roles: role)
         if self.subsystem == nil {
@@ -155,7 +166,7 @@ struct AuthorityCommand: ParsableCommand {
           }
         }
         let grant = TokenGrant(
-          node: node, subsystem: subsystem, capabilities: capabilities, callBack: called)
+          node: node, subsystem: subsystem, capabilities: capabilities, callBack: called, afterBoot: returns)
         let identity = AgentIdentity(application: "a", subsystem: subsystem, agent: "a", node: node)
         if let problem = identity.problem { throw CertificateProblem.refused(problem) }
         print(try place.open().ledger.makeToken(grant, life: Double(milliseconds) / 1000).text)
