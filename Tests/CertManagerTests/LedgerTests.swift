@@ -189,7 +189,9 @@ import X509
           guard index % 3 > 0 else {
             do {
               _ = try await Blocking.run {
-                try store.ledger.redeem(BootstrapToken(), for: key.publicKey) { _ in throw CertificateProblem.refused("never") }
+                try store.ledger.redeem(BootstrapToken(), for: key.publicKey) { _ in
+                  throw CertificateProblem.refused("never")
+                }
               }
               return true
             } catch is CertificateProblem {

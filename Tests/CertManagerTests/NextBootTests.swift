@@ -30,7 +30,8 @@ import X509
 
     func request(_ key: Certificate.PrivateKey? = nil) throws -> CertificateSigningRequest {
       try CertificateSigningRequest(
-        version: .v1, subject: try DistinguishedName { CommonName("x") }, privateKey: try key ?? KeyKind.p256.generate(),
+        version: .v1, subject: try DistinguishedName { CommonName("x") },
+        privateKey: try key ?? KeyKind.p256.generate(),
         attributes: .init())
     }
 
@@ -41,7 +42,9 @@ import X509
     }
   }
 
-  private static func agent(_ certificate: Certificate) throws -> String { try #require(AgentIdentity(certificate)).agent }
+  private static func agent(_ certificate: Certificate) throws -> String {
+    try #require(AgentIdentity(certificate)).agent
+  }
 
   @Test func `a machine comes back, and what it was before has ended`() throws {
     let site = try Site()

@@ -47,7 +47,9 @@ public struct TokenGrant: Sendable, Hashable, Codable {
     }
   }
 
-  public init(node: String, subsystem: String, capabilities: AgentCapabilities, callBack: CallBack? = nil, afterBoot: Double? = nil
+  public init(
+    node: String, subsystem: String, capabilities: AgentCapabilities, callBack: CallBack? = nil,
+    afterBoot: Double? = nil
   ) {
     self.callBack = callBack
     self.afterBoot = afterBoot

@@ -96,7 +96,8 @@ extension Ledger {
         let grant = try JSONText.decode(TokenGrant.self, expected.utf8)
         let (certificate, identity) = try issue(grant)
         try database.run(
-          "UPDATE tokens SET used = ?, redeemer = ?, key = ?, certificate = ? WHERE hash = ?", .integer(Self.seconds(now)),
+          "UPDATE tokens SET used = ?, redeemer = ?, key = ?, certificate = ? WHERE hash = ?",
+          .integer(Self.seconds(now)),
           .text(identity.agent), .blob(hash), .blob(try Self.der(certificate)), .blob(token.hash))
         if let holder = row[3].text { try end(database, holder, now) }
         try record(database, certificate, identity, grant.capabilities, "issued", now)
@@ -116,7 +117,9 @@ extension Ledger {
 
   /// What was handed out and did not arrive; `nil` where it is of no use any more.
   private func lost(_ database: Database, _ der: [UInt8]?, _ now: Date) throws -> Certificate? {
-    guard let der, let certificate = try? Certificate(derEncoded: der), certificate.notValidAfter > now else { return nil }
+    guard let der, let certificate = try? Certificate(derEncoded: der), certificate.notValidAfter > now else {
+      return nil
+    }
     let serial = Self.hexadecimal(certificate.serialNumber)
     let rows = try database.run("SELECT revoked FROM certificates WHERE serial = ?", .text(serial))
     guard rows.first?[0] == .null else { return nil }
