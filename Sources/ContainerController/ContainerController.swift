@@ -56,7 +56,7 @@ public final class ContainerController: Sendable {
       of: .container, maintenanceFile: "\(instance.controllerState)/maintenance.json", events: events,
       logger: logger, isLocal: { _ in true }, changed: { changeHealth.yield(($0, $1)) },
       remedy: { try await remedies.apply($1, to: $0, because: $2) })
-    let faults = FaultPoint(instance: instance)
+    let faults = FaultPoint(directory: instance.controllerRun)
     pool = ProcessPool(
       harness: SharedDescriptor(try FileSystem.open(harness, flags: FileSystem.pathOnly)), logger: logger)
     let identities = IdentityClient(instance: instance, events: events, logger: logger)

@@ -56,7 +56,11 @@ public final class RPCClient {
       "jsonrpc": "2.0", "id": .integer(id), "method": .string(method), "params": params,
     ]
     if let deadline { request["deadline"] = .integer(deadline) }
-    try send(try JSONCoding.encode(JSONValue.object(request)))
+    do {
+      try send(try JSONCoding.encode(JSONValue.object(request)))
+    } catch let error as SyscallError where error.errno == EPIPE || error.errno == ECONNRESET {
+      throw RPCError(.unavailable, "the agent closed the connection before \(method) could be sent")
+    }
     while let message = try answer(to: method) {
       guard message["id"] == .integer(id) else {
         if message["method"] != nil { notifications.append(message) }
@@ -73,6 +77,9 @@ public final class RPCClient {
   private func answer(to method: String) throws -> JSONValue? {
     do {
       return try receive()
+    } catch let error as SyscallError where error.errno == ECONNRESET {
+      // It ended with the request unread.
+      return nil
     } catch let error as SyscallError where error.errno == EAGAIN {
       throw RPCError(
         .unavailable, "\(method) was not answered in time; does that part of the agent run? (nodeagent subsystem ls)")

@@ -130,6 +130,26 @@ import Testing
     #expect(try agent.view("web").state == .available)
   }
 
+  @Test func `a place that a lost call has made is taken back, however long the node controller is away`() throws {
+    let agent = try TestAgent(programs: Host.products)
+    try agent.importBusybox(command: Self.web.command, Self.web.lines)
+    let fault = "\(agent.instance.runDirectory)/host/fault"
+    try FileSystem.replace(fault, with: Array("host.created".utf8), mode: 0o600)
+    // Calls wait ten seconds for another node controller; this one takes longer.
+    let lost = #expect(throws: (any Error).self) {
+      try agent.call(ContainerMethods.run, ContainerSpec(name: "web", bundle: "bb"))
+    }
+    #expect(
+      !FileSystem.exists(fault) && "\(String(describing: lost))".contains("node controller"),
+      "\(String(describing: lost))")
+    #expect(try FileSystem.names(in: agent.instance.containers) == ["web"])
+    try agent.killNodeController()
+    try agent.startDaemon()
+    try agent.eventually("it is taken back", seconds: 70) { try Leftovers(of: agent) == .none }
+    _ = try agent.call(ContainerMethods.run, ContainerSpec(name: "web", bundle: "bb"))
+    #expect(try agent.view("web").state == .available)
+  }
+
   /// Processes that wait in the controller to become a container.
   private static func prepared(_ agent: TestAgent) throws -> [Int32] {
     try children(of: agent.containerControllerPID).filter {

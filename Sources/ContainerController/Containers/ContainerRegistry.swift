@@ -90,12 +90,12 @@ actor ContainerRegistry {
       guard error.code == .unavailable else { throw error }
       do {
         try await services.host.call(HostMethods.remove, .init(name: name))
-      } catch let second as RPCError {
+      } catch {
         // The usual case: it had made nothing.
-        if second.code != .notFound {
+        if (error as? RPCError)?.code != .notFound {
           services.logger.warning(
             "what a lost call may have made is taken back later",
-            metadata: ["container": "\(name)", "error": "\(second)"])
+            metadata: ["container": "\(name)", "error": "\(error)"])
           Task { await self.takeBack(name) }
         }
       }

@@ -97,8 +97,13 @@ final class HostClient: Sendable {
         return SharedDescriptor(try Descriptor.copy(of: framed.descriptor))
       } catch let error as RPCError {
         guard error.code == .unavailable, Clock.monotonicNanoseconds() < deadline else { throw error }
-        usleep(20_000)
+      } catch let error as SyscallError {
+        // One that ends still has connections in its queue, which end with it.
+        guard Clock.monotonicNanoseconds() < deadline else {
+          throw RPCError(.unavailable, "the node controller is not there: \(error)")
+        }
       }
+      usleep(20_000)
     }
   }
 }

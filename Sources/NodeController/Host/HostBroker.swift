@@ -165,6 +165,7 @@ final class HostBroker: Sendable {
         state.withLock { _ = $0.slots.removeValue(forKey: name) }
         throw error
       }
+      FaultPoint(directory: recordDirectory).pass("host.created")
       return place(name, slot: slot)
     }
   }
