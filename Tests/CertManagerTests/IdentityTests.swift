@@ -214,6 +214,29 @@ import X509
     #expect(try site.live(token.agent).count == 1)
   }
 
+  @Test(arguments: [1, 3]) func `an answer that is lost makes no second certificate`(losses: Int) async throws {
+    let site = try await ManagerSite()
+    site.issuer.losses.withLock { $0 = losses }
+    let token = try await site.request()
+    try await site.eventually("it is signed") { await site.view(token.agent)?.state == .issued }
+    #expect(site.issuer.losses.withLock { $0 } < 0)
+    let entries = try site.issuer.embedded.store.ledger.entries().filter { $0.identity.agent == token.agent }
+    #expect(entries.count == 1)
+    #expect(try await site.live(token.agent) == [site.view(token.agent)?.serial].compactMap { $0 })
+    // The key is that of the certificate.
+    let payload = try await site.registry.redeemForKeyring(token.token, uid: ManagerSite.child)
+    #expect(payload.serial == entries.first?.serial)
+    // A renewal, too.
+    site.issuer.losses.withLock { $0 = losses }
+    await #expect(throws: RPCError.self) { try await site.registry.renew(token.agent, by: 0) }
+    try await site.eventually("it is renewed") {
+      let serial = await site.view(token.agent)?.serial
+      return serial != nil && serial != payload.serial
+    }
+    #expect(
+      try site.issuer.embedded.store.ledger.entries().filter { $0.identity.agent == token.agent }.count == 2)
+  }
+
   @Test func `what is half over is renewed, and taken up with another token`() async throws {
     let site = try await ManagerSite()
     site.issuer.left.withLock { $0 = 4 }

@@ -180,7 +180,7 @@ import X509
     let agent = try AgentKey(.p256)
     let issued = try await issuing.issue(
       AgentIdentity(application: "shop", subsystem: "web", agent: "a", node: "n.example"), .init(), key: agent,
-      names: [], life: 60, event: "issued")
+      names: [], life: 60, event: "issued", isAgain: false)
     #expect(issued.certificate.issuer == issued.intermediate.subject)
     #expect(issued.intermediate == issuing.store.authority.intermediate)
     running.cancel()

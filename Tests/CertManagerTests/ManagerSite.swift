@@ -18,6 +18,9 @@ final class TestIssuer: CertificateIssuer {
   let isAway = Mutex(false)
   /// Seconds that a certificate is still good when it is issued; `nil`: as asked for.
   let left = Mutex<TimeInterval?>(nil)
+  /// So many answers are lost after the authority has issued.
+  let losses = Mutex(0)
+  private let answers = Mutex<[AgentKey: IssuedCertificate]>([:])
 
   init(directory: String) throws {
     embedded = try EmbeddedIssuer(
@@ -35,17 +38,30 @@ final class TestIssuer: CertificateIssuer {
 
   func issue(
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
-    event: String
+    event: String, isAgain: Bool
   ) async throws -> IssuedCertificate {
     try check()
+    if isAgain, let known = answers.withLock({ $0[key] }) { return try pass(known) }
     guard let left = left.withLock({ $0 }) else {
-      return try await embedded.issue(identity, capabilities, key: key, names: names, life: life, event: event)
+      let issued = try await embedded.issue(
+        identity, capabilities, key: key, names: names, life: life, event: event, isAgain: isAgain)
+      answers.withLock { $0[key] = issued }
+      return try pass(issued)
     }
     let authority = embedded.store.authority
     let certificate = try authority.issue(
       identity, capabilities, key: key.publicKey, names: names, life: 60, now: Date() - 60 + left)
     try embedded.store.ledger.record(certificate, identity, capabilities, event: event)
     return IssuedCertificate(certificate: certificate, intermediate: authority.intermediate)
+  }
+
+  private func pass(_ issued: IssuedCertificate) throws -> IssuedCertificate {
+    let isLost = losses.withLock { losses in
+      losses -= 1
+      return losses >= 0
+    }
+    if isLost { throw CertificateProblem.unusable("the answer is lost") }
+    return issued
   }
 
   func revoke(agent: String, sparing serial: String?, _ reason: RevocationReason) async throws {

@@ -28,13 +28,14 @@ private enum Keys {
     @Sendable func managers() throws -> [LedgerEntry] {
       try store.ledger.entries().filter { $0.identity.subsystem == "cert-manager" }
     }
-    // Each answer after the authority has issued is lost, three times.
-    let lost = Mutex(0)
+    // Each answer after the authority has issued something is lost, three times.
+    let wire = Mutex((issued: try store.ledger.entries().count, losses: 3))
     let proxy = try LosingProxy(to: port) {
-      guard (try? managers())?.isEmpty == false else { return false }
-      return lost.withLock { lost in
-        lost += 1
-        return lost <= 3
+      guard let count = try? store.ledger.entries().count else { return false }
+      return wire.withLock { wire in
+        guard count > wire.issued, wire.losses > 0 else { return false }
+        wire.losses -= 1
+        return true
       }
     }
     let token = try store.ledger.makeToken(
@@ -53,15 +54,27 @@ private enum Keys {
     let running = Task { await issuer.run { isReady.finish() } }
     for await _ in ready {}
     let entries = try managers()
-    #expect(entries.count == 1 && lost.withLock { $0 } > 3)
+    #expect(entries.count == 1 && wire.withLock { $0.losses } == 0)
     #expect(entries.first?.serial == issuer.credential.map { Ledger.hexadecimal($0.certificate.serialNumber) })
     #expect(try store.ledger.audit(last: 100).filter { $0.event == "handed out again" }.count >= 1)
-    // What it does next works, with the key that the certificate is for.
+    // What it does next works, with the key that the certificate is for; and is lost in the same way.
     let key = try AgentKey(.p256)
-    let issued = try await issuer.issue(
-      AgentIdentity(application: "shop", subsystem: "web", agent: "a", node: "two.example"), .init(), key: key,
-      names: [], life: 600, event: "issued")
-    #expect(issued.certificate.publicKey == key.publicKey)
+    func issue(_ event: String, isAgain: Bool) async throws -> Certificate {
+      try await issuer.issue(
+        AgentIdentity(application: "shop", subsystem: "web", agent: "a", node: "two.example"), .init(), key: key,
+        names: [], life: 600, event: event, isAgain: isAgain
+      ).certificate
+    }
+    for event in ["issued", "renewed"] {
+      let before = try store.ledger.entries().count
+      wire.withLock { $0 = (before, 1) }
+      await #expect(throws: CertificateProblem.self) { try await issue(event, isAgain: false) }
+      let certificate = try await issue(event, isAgain: true)
+      #expect(certificate.publicKey == key.publicKey)
+      #expect(try store.ledger.entries().count == before + 1)
+      // Without the word of a loss it is another request.
+      #expect(try await issue(event, isAgain: false) != certificate)
+    }
     // The token for the next boot is one that the authority knows.
     let next = try #require(try NextBoot(directory: "\(files.directory)/manager").token())
     let other = try KeyKind.p256.generate()

@@ -150,10 +150,12 @@ public struct AuthorityStore: Sendable {
   /// Signs the next certificate of an agent that has one, for a new key. Who it is and what it may do stay the same; the one before is
   /// good until its end, since the agent may still be using it.
   ///
-  /// - Parameter endpoints: `nil`: those that it has.
+  /// - Parameters:
+  ///   - endpoints: `nil`: those that it has.
+  ///   - isAgain: the answer to the same was lost; what was issued for the key within the hour is given again.
   public func renew(
     _ present: Certificate, _ request: CertificateSigningRequest, endpoints: [String]? = nil,
-    life: TimeInterval = CertificateAuthority.usualLife, now: Date = Date()
+    life: TimeInterval = CertificateAuthority.usualLife, isAgain: Bool = false, now: Date = Date()
   ) throws -> Certificate {
     do {
       guard signing.known.issuer(of: present) != nil, var identity = AgentIdentity(present),
@@ -168,9 +170,10 @@ public struct AuthorityStore: Sendable {
       guard request.publicKey.isValidSignature(request.signature, for: request) else {
         throw CertificateProblem.refused("the request is not signed by the key that it is for")
       }
+      if isAgain, let known = try ledger.answer(to: identity.agent, for: request.publicKey, now: now) { return known }
       if let endpoints { identity.endpoints = endpoints }
       let certificate = try authority.issue(identity, capabilities, key: request.publicKey, life: life, now: now)
-      try ledger.record(certificate, identity, capabilities, event: "renewed", now: now)
+      try ledger.record(certificate, identity, capabilities, event: "renewed", keepsAnswer: true, now: now)
       return certificate
     } catch let problem as CertificateProblem {
       try ledger.refuse("renewal", problem, now)
@@ -187,6 +190,8 @@ public struct AuthorityStore: Sendable {
     public var names: [String]
     public var life: TimeInterval
     public var isRenewal: Bool
+    /// The answer to the same was lost; what was issued for the key within the hour is given again.
+    public var isAgain = false
   }
 
   /// The role of a node's certificate manager.
@@ -214,10 +219,14 @@ public struct AuthorityStore: Sendable {
       guard try ledger.node(of: identity.agent) ?? caller.node == caller.node else {
         throw CertificateProblem.refused("the agent \(identity.agent) is another node's")
       }
+      if child.isAgain, let known = try ledger.answer(to: identity.agent, for: child.request.publicKey, now: now) {
+        return known
+      }
       let certificate = try authority.issue(
         identity, child.capabilities, key: child.request.publicKey, names: child.names, life: child.life, now: now)
       try ledger.record(
-        certificate, identity, child.capabilities, event: child.isRenewal ? "renewed" : "issued", now: now)
+        certificate, identity, child.capabilities, event: child.isRenewal ? "renewed" : "issued", keepsAnswer: true,
+        now: now)
       return certificate
     } catch let problem as CertificateProblem {
       try ledger.refuse("issue", problem, now)

@@ -46,6 +46,11 @@ public final class Ledger: Sendable {
     CREATE TABLE IF NOT EXISTS tokens (hash BLOB PRIMARY KEY, expected TEXT NOT NULL, expires INTEGER NOT NULL, used INTEGER,
     holder TEXT, redeemer TEXT, key BLOB, certificate BLOB) STRICT, WITHOUT ROWID
     """,
+    """
+    CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, agent TEXT NOT NULL, certificate BLOB NOT NULL, time INTEGER NOT NULL)
+    STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX IF NOT EXISTS answers_by_time ON answers (time)",
     "CREATE TABLE IF NOT EXISTS callbacks (serial TEXT PRIMARY KEY, endpoint TEXT NOT NULL, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     """
     CREATE TABLE IF NOT EXISTS audit (number INTEGER PRIMARY KEY, time INTEGER NOT NULL, event TEXT NOT NULL,
@@ -57,11 +62,16 @@ public final class Ledger: Sendable {
   // MARK: - Certificates
 
   /// Writes down a certificate that was issued otherwise than by a token: a renewal, or one for a child.
+  ///
+  /// - Parameter keepsAnswer: it goes to somebody elsewhere, and may be lost on its way.
   public func record(
     _ certificate: Certificate, _ identity: AgentIdentity, _ capabilities: AgentCapabilities, event: String,
-    now: Date = Date()
+    keepsAnswer: Bool = false, now: Date = Date()
   ) throws {
-    try writer.commit { [self] database in try record(database, certificate, identity, capabilities, event, now) }
+    try writer.commit { [self] database in
+      try record(database, certificate, identity, capabilities, event, now)
+      if keepsAnswer { try keepAnswer(database, certificate, identity.agent, now) }
+    }
   }
 
   /// The same, for many at once: nobody's thread waits.

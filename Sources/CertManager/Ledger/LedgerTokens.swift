@@ -2,9 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import CertificateProfile
-import Crypto
 import Foundation
-import SwiftASN1
 import X509
 
 /// The ledger's tokens: who may get a first certificate.
@@ -78,7 +76,7 @@ extension Ledger {
     issue: @escaping @Sendable (TokenGrant) throws -> (Certificate, AgentIdentity)
   ) throws -> Certificate {
     do {
-      let hash = try Self.hash(of: key)
+      let hash = try Self.fingerprint(of: key)
       return try writer.commit { [self] database in
         let rows = try database.run(
           "SELECT expected, expires, used, holder, redeemer, key, certificate FROM tokens WHERE hash = ?",
@@ -87,7 +85,9 @@ extension Ledger {
           throw CertificateProblem.refused("the token is not known here; nodeagent ca token makes one")
         }
         if let used = row[2].integer {
-          if isAgain, row[5].blob == hash, let certificate = try lost(database, row[6].blob, now) { return certificate }
+          if isAgain, row[5].blob == hash, let certificate = try answered(database, row[6].blob, now) {
+            return certificate
+          }
           throw CertificateProblem.refused(
             "the token was used already\(row[4].text.map { ", at \(Self.date(used)) by the agent \($0)" } ?? "")")
         }
@@ -98,7 +98,7 @@ extension Ledger {
         try database.run(
           "UPDATE tokens SET used = ?, redeemer = ?, key = ?, certificate = ? WHERE hash = ?",
           .integer(Self.seconds(now)),
-          .text(identity.agent), .blob(hash), .blob(try Self.der(certificate)), .blob(token.hash))
+          .text(identity.agent), .blob(hash), .blob(try Self.encoded(certificate)), .blob(token.hash))
         if let holder = row[3].text { try end(database, holder, now) }
         try record(database, certificate, identity, grant.capabilities, "issued", now)
         if let callBack = grant.callBack {
@@ -115,18 +115,6 @@ extension Ledger {
     }
   }
 
-  /// What was handed out and did not arrive; `nil` where it is of no use any more.
-  private func lost(_ database: Database, _ der: [UInt8]?, _ now: Date) throws -> Certificate? {
-    guard let der, let certificate = try? Certificate(derEncoded: der), certificate.notValidAfter > now else {
-      return nil
-    }
-    let serial = Self.hexadecimal(certificate.serialNumber)
-    let rows = try database.run("SELECT revoked FROM certificates WHERE serial = ?", .text(serial))
-    guard rows.first?[0] == .null else { return nil }
-    try log(database, "handed out again", ["serial": serial], now)
-    return certificate
-  }
-
   /// Whose certificate was ever taken away, other than for a next one, does not come back by himself.
   private func checkNotRevoked(_ database: Database, _ agent: String) throws {
     let revoked = try database.run(
@@ -141,17 +129,5 @@ extension Ledger {
   private func end(_ database: Database, _ agent: String, _ now: Date) throws {
     try database.run("DELETE FROM tokens WHERE holder = ? AND used IS NULL", .text(agent))
     try revoke(database, agent: agent, sparing: nil, .superseded, now)
-  }
-
-  private static func hash(of key: Certificate.PublicKey) throws -> [UInt8] {
-    var coder = DER.Serializer()
-    try coder.serialize(key)
-    return Array(SHA256.hash(data: coder.serializedBytes))
-  }
-
-  private static func der(_ certificate: Certificate) throws -> [UInt8] {
-    var coder = DER.Serializer()
-    try coder.serialize(certificate)
-    return coder.serializedBytes
   }
 }

@@ -18,9 +18,10 @@ protocol CertificateIssuer: Sendable {
   /// - Parameters:
   ///   - key: proves its possession where the authority is another's.
   ///   - event: `issued` or `renewed`, for the ledger.
+  ///   - isAgain: the same was asked for with this key before, and the answer did not arrive; it may have been given.
   func issue(
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
-    event: String
+    event: String, isAgain: Bool
   ) async throws -> IssuedCertificate
 
   /// Revokes all certificates of an agent but one.

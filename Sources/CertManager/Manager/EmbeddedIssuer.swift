@@ -58,7 +58,7 @@ struct EmbeddedIssuer: CertificateIssuer {
 
   func issue(
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
-    event: String
+    event: String, isAgain: Bool
   ) async throws -> IssuedCertificate {
     try store.refresh()
     let (authority, key) = (store.authority, key.publicKey)

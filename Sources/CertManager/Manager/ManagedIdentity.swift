@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the nodeagent authors
 
 import AgentAPI
+import CertificateProfile
 import Foundation
 import Glibc
 import JSONRPC
@@ -28,6 +29,8 @@ actor ManagedIdentity {
   private(set) var record: IdentityRecord
   /// The newest last. None where the agent has its key itself, and where this process is not the one that made it.
   private var held: [Held] = []
+  /// The key of a request whose answer did not arrive; the authority may have signed for it.
+  private var asked: AgentKey?
   private var problem: String?
   private var failures = 0
   private var warned = false
@@ -113,9 +116,13 @@ actor ManagedIdentity {
       let record = record
       let isFirst = !attempted
       attempted = true
-      let key = try AgentKey(record.kind)
+      let isAgain = asked != nil
+      let key = try asked ?? AgentKey(record.kind)
+      asked = key
       let issued = try await services.issuer.issue(
-        record.identity, record.capabilities, key: key, names: record.names, life: record.life, event: event)
+        record.identity, record.capabilities, key: key, names: record.names, life: record.life, event: event,
+        isAgain: isAgain)
+      asked = nil
       let serial = Ledger.hexadecimal(issued.certificate.serialNumber)
       held = (held + [Held(key: key, issued: issued, serial: serial)]).suffix(Self.mostHeld)
       let now = Date()
@@ -133,6 +140,8 @@ actor ManagedIdentity {
       }
       tell(event, ["serial": serial])
     } catch {
+      // Whoever was refused is not answered otherwise for the same key.
+      if case CertificateProblem.refused = error { asked = nil }
       problem = "\(error)"
       failures += 1
       services.logger.warning("not signed", metadata: ["agent": "\(agent)", "error": "\(error)"])
@@ -299,6 +308,7 @@ actor ManagedIdentity {
     record.ended = reason
     record.token = nil
     held = []
+    asked = nil
     failures = 0
     do {
       try save()
@@ -368,7 +378,7 @@ actor ManagedIdentity {
       tell("not taken up", severity: .warning, cause: "its token has ended")
       return await doEnd(.cessationOfOperation)
     }
-    if record.certificates.isEmpty || plan.due <= now {
+    if record.certificates.isEmpty || plan.due <= now || asked != nil {
       await make(event: record.certificates.isEmpty ? "issued" : "renewed")
     }
     if let newest = record.certificates.last {

@@ -20,8 +20,9 @@ final class RemoteIssuer: CertificateIssuer {
     var root: Certificate?
     var own: OwnCredential?
     var problem = "it was not asked yet"
-    /// A token that was shown, and the key that it was shown for, until there is an answer.
-    var lost: (token: String, key: AgentKey)?
+    /// What was shown for a certificate of its own, a token or a certificate's number, and the key that it was shown for, until there is an
+    /// answer.
+    var lost: (shown: String, key: AgentKey)?
     var list: (list: VerifiedList, fetched: Date)?
     /// Who signed the newest list.
     var lister: Certificate?
@@ -167,9 +168,10 @@ final class RemoteIssuer: CertificateIssuer {
 
   private func take(_ path: String, _ own: OwnCredential?, bearer: String?) async throws {
     let lost = state.withLock { $0.lost }
-    let isAgain = bearer != nil && lost?.token == bearer
+    let shown = bearer ?? own.map { Ledger.hexadecimal($0.certificate.serialNumber) } ?? ""
+    let isAgain = lost?.shown == shown
     let key = if isAgain, let lost { lost.key } else { try AgentKey(.p256) }
-    if let bearer { state.withLock { $0.lost = (bearer, key) } }
+    state.withLock { $0.lost = (shown, key) }
     let body = Signing(
       csr: try Self.csr(key), life: CertificateAuthority.usualLife, again: isAgain ? true : nil)
     let (issued, token) = try await signed(path, body, own, bearer: bearer)
@@ -224,11 +226,11 @@ final class RemoteIssuer: CertificateIssuer {
 
   func issue(
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
-    event: String
+    event: String, isAgain: Bool
   ) async throws -> IssuedCertificate {
     let body = ChildRequest(
       csr: try Self.csr(key), agent: identity.agent, subsystem: identity.subsystem, endpoints: identity.endpoints,
-      names: names, capabilities: capabilities, life: life, event: event)
+      names: names, capabilities: capabilities, life: life, event: event, again: isAgain ? true : nil)
     let (issued, _) = try await signed("/issue", body, try own(), bearer: nil)
     guard issued.certificate.publicKey == key.publicKey,
       AgentIdentity(issued.certificate)?.agent == identity.agent

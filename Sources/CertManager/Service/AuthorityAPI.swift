@@ -129,7 +129,7 @@ struct AuthorityAPI: Sendable {
     return try signed(
       try store.renew(
         try Certificate(derEncoded: bytes), try Self.read(wanted.csr), endpoints: wanted.endpoints,
-        life: wanted.life ?? CertificateAuthority.usualLife, now: now), hasNext: true)
+        life: wanted.life ?? CertificateAuthority.usualLife, isAgain: wanted.again ?? false, now: now), hasNext: true)
   }
 
   private func issue(_ request: Request, _ now: Date) throws -> AuthorityAnswer {
@@ -142,7 +142,8 @@ struct AuthorityAPI: Sendable {
       identity: AgentIdentity(
         application: store.application, subsystem: wanted.subsystem, agent: wanted.agent, node: "node",
         endpoints: wanted.endpoints),
-      capabilities: wanted.capabilities, names: wanted.names, life: wanted.life, isRenewal: wanted.event == "renewed")
+      capabilities: wanted.capabilities, names: wanted.names, life: wanted.life, isRenewal: wanted.event == "renewed",
+      isAgain: wanted.again ?? false)
     return try signed(
       try store.issue(child, by: try Certificate(derEncoded: bytes), now: now), hasNext: false)
   }

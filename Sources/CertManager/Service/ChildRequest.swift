@@ -16,4 +16,6 @@ struct ChildRequest: Codable, Sendable {
   var life: Double
   /// `issued` or `renewed`.
   var event: String
+  /// The answer to the same request was lost.
+  var again: Bool?
 }
