@@ -237,6 +237,23 @@ import X509
       try site.issuer.embedded.store.ledger.entries().filter { $0.identity.agent == token.agent }.count == 2)
   }
 
+  @Test func `a renewal that is refused before its time is left at that`() async throws {
+    let site = try await ManagerSite()
+    let token = try await site.request()
+    _ = try await site.registry.redeemForKeyring(token.token, uid: ManagerSite.child)
+    try await site.eventually("all are signed") { await site.registry.list(nil).allSatisfy { $0.state != .pending } }
+    let asked = site.issuer.asked.withLock { $0 }
+    site.issuer.refusing.withLock { $0 = true }
+    let refused = await #expect(throws: RPCError.self) { try await site.registry.renew(token.agent, by: 0) }
+    #expect(refused?.message.contains("not you") == true)
+    // Its time is hours away; it must not be asked for every second until then.
+    try await Task.sleep(for: .milliseconds(2500))
+    #expect(site.issuer.asked.withLock { $0 } == asked + 1)
+    site.issuer.refusing.withLock { $0 = false }
+    _ = try await site.registry.renew(token.agent, by: 0)
+    #expect(await site.view(token.agent)?.problem == nil)
+  }
+
   @Test func `what is half over is renewed, and taken up with another token`() async throws {
     let site = try await ManagerSite()
     site.issuer.left.withLock { $0 = 4 }

@@ -18,6 +18,9 @@ final class TestIssuer: CertificateIssuer {
   let isAway = Mutex(false)
   /// Seconds that a certificate is still good when it is issued; `nil`: as asked for.
   let left = Mutex<TimeInterval?>(nil)
+  let refusing = Mutex(false)
+  /// How often it was asked to issue.
+  let asked = Mutex(0)
   /// So many answers are lost after the authority has issued.
   let losses = Mutex(0)
   private let answers = Mutex<[AgentKey: IssuedCertificate]>([:])
@@ -29,6 +32,7 @@ final class TestIssuer: CertificateIssuer {
   }
 
   var name: String { "test" }
+  var hasNextBoot: Bool? { nil }
   func authority() -> IssuerFacts { embedded.authority() }
   func run(ready: @escaping @Sendable () async -> Void) async { await ready() }
 
@@ -40,7 +44,9 @@ final class TestIssuer: CertificateIssuer {
     _ identity: AgentIdentity, _ capabilities: AgentCapabilities, key: AgentKey, names: [String], life: TimeInterval,
     event: String, isAgain: Bool
   ) async throws -> IssuedCertificate {
+    asked.withLock { $0 += 1 }
     try check()
+    if refusing.withLock({ $0 }) { throw CertificateProblem.refused("not you") }
     if isAgain, let known = answers.withLock({ $0[key] }) { return try pass(known) }
     guard let left = left.withLock({ $0 }) else {
       let issued = try await embedded.issue(

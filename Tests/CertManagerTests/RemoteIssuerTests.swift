@@ -45,6 +45,8 @@ private enum Keys {
     try files.write(Array("nodeagent.token=\(token.text)".utf8), "bootstrap")
     let instance = Int.random(in: 1_000_000...9_000_000)
     try FileManager.default.createDirectory(atPath: "\(files.directory)/manager", withIntermediateDirectories: true)
+    // What it has from a life before is refused each time, which is no answer to the other.
+    try NextBoot(directory: "\(files.directory)/manager").keep(BootstrapToken().text)
     let issuer = RemoteIssuer(
       AuthoritySettings(
         url: "https://127.0.0.1:\(proxy.port)", root: try store.authority.fingerprint,

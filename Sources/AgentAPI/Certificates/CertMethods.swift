@@ -155,13 +155,15 @@ public enum CertMethods {
     /// PEM.
     public var root: String?
     public var identities: Int
+    /// It has a token for the machine's next boot; `nil` where it needs none, since the authority is its own.
+    public var hasNextBoot: Bool?
     public var upcall: String?
     /// Of one user who is not root (keyrings(7), `/proc/sys/kernel/keys`).
     public var keysPerUser: Int
     public var keyBytesPerUser: Int
     public init(
       authority: String, problem: String?, application: String?, node: String?, root: String?, identities: Int,
-      upcall: String?,
+      hasNextBoot: Bool?, upcall: String?,
       keysPerUser: Int, keyBytesPerUser: Int
     ) {
       self.authority = authority
@@ -170,12 +172,14 @@ public enum CertMethods {
       self.node = node
       self.root = root
       self.identities = identities
+      self.hasNextBoot = hasNextBoot
       self.upcall = upcall
       self.keysPerUser = keysPerUser
       self.keyBytesPerUser = keyBytesPerUser
     }
     public static let memberSummaries = [
       "authority": "embedded, or a URL", "problem": "why the authority does not serve this node yet", "root": "PEM",
+      "hasNextBoot": "whether there is a token for the machine's next boot; missing where the authority is its own",
       "upcall": "why the kernel cannot ask this manager for keys; missing where it can",
       "keysPerUser": "the kernel's limit for a user who is not root", "keyBytesPerUser": "the same, in bytes",
     ]

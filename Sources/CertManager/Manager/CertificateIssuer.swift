@@ -10,6 +10,9 @@ protocol CertificateIssuer: Sendable {
   /// `embedded`, or a URL, for people.
   var name: String { get }
 
+  /// There is a token for the machine's next boot; `nil` where it needs none.
+  var hasNextBoot: Bool? { get }
+
   /// What is known of the authority, once it was reached.
   ///
   /// - Throws: ``CertificateProblem`` with why it was not.

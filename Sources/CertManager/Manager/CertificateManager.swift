@@ -188,7 +188,7 @@ public final class CertificateManager: Sendable {
     return CertMethods.Status(
       authority: issuer.name, problem: problem, application: facts?.application, node: facts?.node,
       root: try facts.map { try AuthorityStore.pem($0.root) }, identities: await registry.count,
-      upcall: KeyUpcall.problem(), keysPerUser: limit("maxkeys"),
+      hasNextBoot: issuer.hasNextBoot, upcall: KeyUpcall.problem(), keysPerUser: limit("maxkeys"),
       keyBytesPerUser: limit("maxbytes"))
   }
 }

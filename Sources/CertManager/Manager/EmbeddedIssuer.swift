@@ -27,6 +27,7 @@ struct EmbeddedIssuer: CertificateIssuer {
   }
 
   var name: String { "embedded" }
+  var hasNextBoot: Bool? { nil }
 
   func authority() -> IssuerFacts {
     IssuerFacts(
@@ -36,10 +37,7 @@ struct EmbeddedIssuer: CertificateIssuer {
   func run(ready: @escaping @Sendable () async -> Void) async {
     await keepIntermediate()
     await ready()
-    while !Task.isCancelled {
-      try? await Task.sleep(for: .seconds(86400))
-      await keepIntermediate()
-    }
+    while (try? await Task.sleep(for: .seconds(86400))) != nil { await keepIntermediate() }
   }
 
   /// The root's key is here, so that nobody has to be asked for a next intermediate.

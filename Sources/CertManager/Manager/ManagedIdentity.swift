@@ -347,12 +347,15 @@ actor ManagedIdentity {
       issued: newest?.issued ?? now, ends: newest?.ends ?? now + record.life, jitter: jitter, failures: failures)
   }
 
+  /// True where there should be another certificate; somebody may have asked for one in vain before its time.
+  private var isWanting: Bool { record.certificates.isEmpty || asked != nil || plan.due <= Date() }
+
   /// Sleeps until something is due.
   private func schedule() {
     timer?.cancel()
     let now = Date()
     var due: [Date] = []
-    if failures > 0 {
+    if failures > 0, record.ended != nil || isWanting {
       due.append(now + plan.pause)
     } else if record.ended == nil, !record.certificates.isEmpty {
       due.append(plan.due)
@@ -378,7 +381,7 @@ actor ManagedIdentity {
       tell("not taken up", severity: .warning, cause: "its token has ended")
       return await doEnd(.cessationOfOperation)
     }
-    if record.certificates.isEmpty || plan.due <= now || asked != nil {
+    if isWanting {
       await make(event: record.certificates.isEmpty ? "issued" : "renewed")
     }
     if let newest = record.certificates.last {

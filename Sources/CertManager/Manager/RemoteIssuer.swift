@@ -20,9 +20,9 @@ final class RemoteIssuer: CertificateIssuer {
     var root: Certificate?
     var own: OwnCredential?
     var problem = "it was not asked yet"
-    /// What was shown for a certificate of its own, a token or a certificate's number, and the key that it was shown for, until there is an
-    /// answer.
-    var lost: (shown: String, key: AgentKey)?
+    /// The keys that certificates of its own were asked for, until there is an answer, by what was shown for them: a token or a certificate's
+    /// number.
+    var asked: [String: AgentKey] = [:]
     var list: (list: VerifiedList, fetched: Date)?
     /// Who signed the newest list.
     var lister: Certificate?
@@ -79,6 +79,7 @@ final class RemoteIssuer: CertificateIssuer {
   }
 
   var name: String { state.withLock { $0.url } ?? "not known yet" }
+  var hasNextBoot: Bool? { (try? boots.token()) != nil }
 
   func authority() throws -> IssuerFacts {
     try state.withLock { state in
@@ -167,18 +168,23 @@ final class RemoteIssuer: CertificateIssuer {
   }
 
   private func take(_ path: String, _ own: OwnCredential?, bearer: String?) async throws {
-    let lost = state.withLock { $0.lost }
     let shown = bearer ?? own.map { Ledger.hexadecimal($0.certificate.serialNumber) } ?? ""
-    let isAgain = lost?.shown == shown
-    let key = if isAgain, let lost { lost.key } else { try AgentKey(.p256) }
-    state.withLock { $0.lost = (shown, key) }
+    let asked = state.withLock { $0.asked[shown] }
+    let key = try asked ?? AgentKey(.p256)
+    state.withLock { $0.asked[shown] = key }
     let body = Signing(
-      csr: try Self.csr(key), life: CertificateAuthority.usualLife, again: isAgain ? true : nil)
-    let (issued, token) = try await signed(path, body, own, bearer: bearer)
+      csr: try Self.csr(key), life: CertificateAuthority.usualLife, again: asked == nil ? nil : true)
+    let (issued, token): (IssuedCertificate, String?)
+    do {
+      (issued, token) = try await signed(path, body, own, bearer: bearer)
+    } catch CertificateProblem.refused(let why) {
+      state.withLock { $0.asked[shown] = nil }
+      throw CertificateProblem.refused(why)
+    }
     guard issued.certificate.publicKey == key.publicKey else {
       throw CertificateProblem.unusable("the authority has certified another key")
     }
-    state.withLock { $0.lost = nil }
+    state.withLock { $0.asked = [:] }
     do {
       // First of all: what is in the keyring goes with the machine's power.
       try await Blocking.run { [boots] in try boots.keep(token) }

@@ -93,6 +93,9 @@ struct CertificateCommand: ParsableCommand {
         print("authority    \(status.authority)\(status.application.map { ", application \($0)" } ?? "")")
         if let problem = status.problem { print("problem      \(problem)") }
         if let node = status.node { print("node         \(node)") }
+        if let hasNextBoot = status.hasNextBoot {
+          print("next boot    \(hasNextBoot ? "comes back by itself" : "needs another token")")
+        }
         print("identities   \(status.identities)")
         print("upcall       \(status.upcall ?? "the kernel's requests for keys arrive")")
         print("key quota    \(status.keysPerUser) keys, \(status.keyBytesPerUser) bytes of each user but root")
