@@ -19,18 +19,69 @@ private enum Keys {
 
 /// A node's manager and its authority, with a wire between them that loses answers.
 @Suite(.enabled(if: Keys.areThere, "needs the kernel's keyrings")) struct RemoteIssuerTests {
-  @Test func `an answer that is lost costs no token, and makes no second certificate`() async throws {
-    let files = try OpenSSL()
-    let store = try AuthorityStore.make(
-      "\(files.directory)/ca", application: "shop", kind: .p256, url: nil, credential: nil)
-    let server = AuthorityServer(store: store, logger: Logger(label: "test"))
-    let port = try await server.start("127.0.0.1", port: 0, host: "127.0.0.1")
-    @Sendable func managers() throws -> [LedgerEntry] {
+  /// An authority that serves on loopback, and the directory of a manager.
+  private struct Site {
+    let files: OpenSSL
+    let store: AuthorityStore
+    let server: AuthorityServer
+    let port: Int
+    let instance: Int
+    var manager: String { "\(files.directory)/manager" }
+
+    init(instance: Int = .random(in: 1_000_000...9_000_000)) async throws {
+      self.instance = instance
+      files = try OpenSSL()
+      store = try AuthorityStore.make(
+        "\(files.directory)/ca", application: "shop", kind: .p256, url: nil, credential: nil)
+      server = AuthorityServer(store: store, logger: Logger(label: "test"))
+      port = try await server.start("127.0.0.1", port: 0, host: "127.0.0.1")
+      try FileManager.default.createDirectory(atPath: manager, withIntermediateDirectories: true)
+      let token = try store.ledger.makeToken(
+        TokenGrant(
+          node: "two.example", subsystem: "cert-manager", capabilities: CertificateManager.needed, afterBoot: 86400),
+        life: 600)
+      let words = "nodeagent.token=\(token.text) nodeagent.root=\(try store.authority.fingerprint)"
+      try files.write(Array(words.utf8), "bootstrap")
+    }
+
+    func issuer(port: Int? = nil) throws -> RemoteIssuer {
+      RemoteIssuer(
+        AuthoritySettings(
+          url: "https://127.0.0.1:\(port ?? self.port)", root: nil, bootstrap: .file("\(files.directory)/bootstrap")),
+        instance: instance, directory: manager, logger: Logger(label: "test"))
+    }
+
+    /// Runs it until it can serve, and returns what ends it.
+    func start(_ issuer: RemoteIssuer) async -> Task<Void, Never> {
+      let (ready, isReady) = AsyncStream.makeStream(of: Void.self)
+      let running = Task { await issuer.run { isReady.finish() } }
+      for await _ in ready {}
+      return running
+    }
+
+    func managers() throws -> [LedgerEntry] {
       try store.ledger.entries().filter { $0.identity.subsystem == "cert-manager" }
     }
+
+    /// - Returns: true where there was a key that an earlier manager had left.
+    @discardableResult
+    func forget() async throws -> Bool {
+      try await Blocking.run { [instance] in
+        try Keyring.joinSession()
+        try Keyring.link(Keyring.user, to: Keyring.session)
+        guard let kept = try Keyring.find("nodeagent:manager:\(instance)", in: Keyring.session) else { return false }
+        try Keyring.unlink(kept, from: Keyring.user)
+        return true
+      }
+    }
+  }
+
+  @Test func `an answer that is lost costs no token, and makes no second certificate`() async throws {
+    let site = try await Site()
+    let store = site.store
     // Each answer after the authority has issued something is lost, three times.
     let wire = Mutex((issued: try store.ledger.entries().count, losses: 3))
-    let proxy = try LosingProxy(to: port) {
+    let proxy = try LosingProxy(to: site.port) {
       guard let count = try? store.ledger.entries().count else { return false }
       return wire.withLock { wire in
         guard count > wire.issued, wire.losses > 0 else { return false }
@@ -38,24 +89,11 @@ private enum Keys {
         return true
       }
     }
-    let token = try store.ledger.makeToken(
-      TokenGrant(
-        node: "two.example", subsystem: "cert-manager", capabilities: CertificateManager.needed, afterBoot: 86400),
-      life: 600)
-    try files.write(Array("nodeagent.token=\(token.text)".utf8), "bootstrap")
-    let instance = Int.random(in: 1_000_000...9_000_000)
-    try FileManager.default.createDirectory(atPath: "\(files.directory)/manager", withIntermediateDirectories: true)
     // What it has from a life before is refused each time, which is no answer to the other.
-    try NextBoot(directory: "\(files.directory)/manager").keep(BootstrapToken().text)
-    let issuer = RemoteIssuer(
-      AuthoritySettings(
-        url: "https://127.0.0.1:\(proxy.port)", root: try store.authority.fingerprint,
-        bootstrap: .file("\(files.directory)/bootstrap")),
-      instance: instance, directory: "\(files.directory)/manager", logger: Logger(label: "test"))
-    let (ready, isReady) = AsyncStream.makeStream(of: Void.self)
-    let running = Task { await issuer.run { isReady.finish() } }
-    for await _ in ready {}
-    let entries = try managers()
+    try NextBoot(directory: site.manager).keep(BootstrapToken().text)
+    let issuer = try site.issuer(port: proxy.port)
+    let running = await site.start(issuer)
+    let entries = try site.managers()
     #expect(entries.count == 1 && wire.withLock { $0.losses } == 0)
     #expect(entries.first?.serial == issuer.credential.map { Ledger.hexadecimal($0.certificate.serialNumber) })
     #expect(try store.ledger.audit(last: 100).filter { $0.event == "handed out again" }.count >= 1)
@@ -78,7 +116,7 @@ private enum Keys {
       #expect(try await issue(event, isAgain: false) != certificate)
     }
     // The token for the next boot is one that the authority knows.
-    let next = try #require(try NextBoot(directory: "\(files.directory)/manager").token())
+    let next = try #require(try NextBoot(directory: site.manager).token())
     let other = try KeyKind.p256.generate()
     let booted = try store.sign(
       try CertificateSigningRequest(
@@ -87,13 +125,69 @@ private enum Keys {
     #expect(AgentIdentity(booted)?.node == "two.example")
     running.cancel()
     await running.value
-    await server.stop()
-    try await Blocking.run {
-      try Keyring.joinSession()
-      try Keyring.link(Keyring.user, to: Keyring.session)
-      let kept = try Keyring.find("nodeagent:manager:\(instance)", in: Keyring.session)
-      #expect(kept != nil)
-      if let kept { try Keyring.unlink(kept, from: Keyring.user) }
+    await site.server.stop()
+    #expect(try await site.forget())
+  }
+
+  @Test func `a manager that is started anew is what it was, also while the authority is away`() async throws {
+    let site = try await Site()
+    let first = try site.issuer()
+    let running = await site.start(first)
+    let serial = try #require(first.credential).certificate.serialNumber
+    running.cancel()
+    await running.value
+    await site.server.stop()
+    let second = try site.issuer()
+    let again = await site.start(second)
+    #expect(second.credential?.certificate.serialNumber == serial)
+    let facts = try second.authority()
+    #expect(facts.node == "two.example" && facts.root == site.store.authority.root)
+    again.cancel()
+    await again.value
+    #expect(try await site.forget())
+    #expect(try site.managers().count == 1)
+  }
+
+  @Test func `what is left of another authority's is of no use`() async throws {
+    let before = try await Site()
+    let running = await before.start(try before.issuer())
+    running.cancel()
+    await running.value
+    await before.server.stop()
+    // The same manager, by its number and user; its directory and its authority are others.
+    let site = try await Site(instance: before.instance)
+    let issuer = try site.issuer()
+    let now = await site.start(issuer)
+    #expect(try issuer.authority().root == site.store.authority.root)
+    #expect(
+      try site.managers().map(\.serial) == [issuer.credential.map { Ledger.hexadecimal($0.certificate.serialNumber) }])
+    now.cancel()
+    await now.value
+    await site.server.stop()
+    #expect(try await site.forget())
+  }
+
+  @Test func `who has changed its authority begins anew there`() async throws {
+    let before = try await Site()
+    let running = await before.start(try before.issuer())
+    running.cancel()
+    await running.value
+    await before.server.stop()
+    let site = try await Site(instance: before.instance)
+    // Its directory is the one that it had: what stands there is of the other authority.
+    for name in ["authority.json", "next-boot"] {
+      try FileManager.default.copyItem(atPath: "\(before.manager)/\(name)", toPath: "\(site.manager)/\(name)")
     }
+    let issuer = RemoteIssuer(
+      AuthoritySettings(
+        url: "https://127.0.0.1:\(site.port)", root: try site.store.authority.fingerprint,
+        bootstrap: .file("\(site.files.directory)/bootstrap")),
+      instance: site.instance, directory: site.manager, logger: Logger(label: "test"))
+    let now = await site.start(issuer)
+    #expect(try issuer.authority().root == site.store.authority.root && site.managers().count == 1)
+    now.cancel()
+    await now.value
+    await site.server.stop()
+    #expect(try await site.forget())
   }
 }

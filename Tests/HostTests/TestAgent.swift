@@ -55,10 +55,10 @@ final class TestAgent {
   // MARK: - The daemons
 
   private var logFile: String { "\(root)/agent.log" }
-  /// What both controllers have said.
+  /// What the controllers and the certificate manager have said.
   var log: String {
-    ((try? FileSystem.readText(logFile, limit: 64 << 20)) ?? "")
-      + ((try? FileSystem.readText("\(instance.subsystemState)/container-controller/log.000001", limit: 64 << 20)) ?? "")
+    let others = ["container-controller", "cert-manager"].map { "\(instance.subsystemState)/\($0)/log.000001" }
+    return ([logFile] + others).map { (try? FileSystem.readText($0, limit: 64 << 20)) ?? "" }.joined()
   }
 
   /// Starts the node controller; the first one makes the network namespace that later ones enter.

@@ -42,6 +42,12 @@ struct OwnCredential: Sendable {
     return OwnCredential(key: key, certificate: certificates[0], intermediate: certificates[1])
   }
 
+  /// True where a root is the one that this leads to.
+  func isOf(_ root: Certificate) -> Bool {
+    intermediate.publicKey.isValidSignature(certificate.signature, for: certificate)
+      && root.publicKey.isValidSignature(intermediate.signature, for: intermediate)
+  }
+
   /// Keeps it for the next manager.
   func keep(_ instance: Int, now: Date = Date()) throws {
     // Keyrings belong to threads.

@@ -51,7 +51,10 @@ final class RemoteIssuer: CertificateIssuer {
   /// Where the authority is, as it was found: the bootstrap data need not be there for ever.
   private struct Found: Codable {
     var url: String
+    /// `sha256:` and the hash of the root's DER in hexadecimal.
     var root: String
+    /// The root itself, PEM, where it was fetched.
+    var certificate: String?
   }
 
   private let settings: AuthoritySettings
@@ -130,21 +133,32 @@ final class RemoteIssuer: CertificateIssuer {
   /// Sees to it that there is a certificate with half of its life before it.
   private func keepOwn() async throws {
     if state.withLock({ $0.own == nil }) {
-      let restored = try await Blocking.run { [instance] in try OwnCredential.restore(instance) }
+      let restored = try await restore()
       state.withLock { $0.own = restored }
     }
     guard let own = state.withLock({ $0.own }), own.certificate.notValidAfter > Date() else { return try await begin() }
-    // Who could change the bootstrap data later shall not move the node to another authority.
-    try await findAuthority(nil)
     let plan = RenewalPlan(
       issued: own.certificate.notValidBefore, ends: own.certificate.notValidAfter, jitter: jitter)
     if plan.due <= Date() { try await take("/renew", own, bearer: nil) }
   }
 
+  /// What an earlier manager has left, where that is of the authority that certificates.yaml means today.
+  private func restore() async throws -> OwnCredential? {
+    let left = try await Blocking.run { [instance] in try OwnCredential.restore(instance) }
+    // Who could change the bootstrap data later shall not move the node to another authority.
+    guard let left, place(nil) != nil else { return nil }
+    try await findAuthority(nil)
+    guard let root = state.withLock({ $0.root }), left.isOf(root) else {
+      logger.warning("what an earlier manager has left is another authority's, and of no use")
+      return nil
+    }
+    return left
+  }
+
   /// With a token, once: the one that the authority has given for this boot, else the one that the node was given.
   private func begin() async throws {
     var refusal: CertificateProblem?
-    if let token = try boots.token() {
+    if let token = try boots.token(), place(nil) != nil {
       do {
         try await findAuthority(nil)
         try await take("/sign", nil, bearer: token.text)
@@ -196,36 +210,49 @@ final class RemoteIssuer: CertificateIssuer {
     try await Blocking.run { [instance] in try next.keep(instance) }
   }
 
-  /// The authority's URL and root: as configured, or as the bootstrap data says. The root is known by its hash alone, so that it can be fetched
-  /// from whoever answers there.
+  /// The authority's URL and its root's hash: as configured, as the bootstrap data says, or as they were found before; `nil` where nobody says.
+  private func place(_ data: BootstrapData?) -> Found? {
+    let known = (try? FileSystem.read(file)).flatMap { try? JSONText.decode(Found.self, $0) }
+    guard let url = settings.url ?? data?.authority ?? known?.url, url.hasPrefix("https://"),
+      let pin = settings.root ?? data?.root ?? known?.root, pin.hasPrefix("sha256:")
+    else { return nil }
+    return Found(url: url, root: pin.lowercased(), certificate: known?.certificate)
+  }
+
+  /// The root is known by its hash alone, so that it can be fetched from whoever answers there; once it is there it need not be fetched again.
   private func findAuthority(_ data: BootstrapData?) async throws {
     if state.withLock({ $0.root != nil && $0.url != nil }) { return }
-    let known = (try? FileSystem.read(file)).flatMap { try? JSONText.decode(Found.self, $0) }
-    guard let url = settings.url ?? data?.authority ?? known?.url, url.hasPrefix("https://") else {
+    guard var found = place(data) else {
       throw CertificateProblem.unusable(
-        "neither certificates.yaml nor the bootstrap data has the authority's https URL")
+        "neither certificates.yaml nor the bootstrap data has both, the authority's https URL and the root's hash, sha256: and 64 hexadecimal digits"
+      )
     }
-    guard let pin = settings.root ?? data?.root ?? known?.root, pin.hasPrefix("sha256:") else {
-      throw CertificateProblem.unusable(
-        "neither certificates.yaml nor the bootstrap data has the root's hash, sha256: and 64 hexadecimal digits")
+    var root = found.certificate.flatMap { try? Certificate(pemEncoded: $0) }
+    if try root.map(CertificateAuthority.fingerprint) != found.root { root = nil }
+    let certificate = if let root { root } else { try await fetchRoot(found) }
+    found.certificate = try AuthorityStore.pem(certificate)
+    try FileSystem.replace(
+      file, with: Array(try JSONText.encode(found).utf8), mode: 0o600, durable: true)
+    state.withLock { state in
+      state.root = certificate
+      state.url = found.url
     }
-    var probe = HTTPProbe(url: "\(url)/root.pem")
+  }
+
+  private func fetchRoot(_ place: Found) async throws -> Certificate {
+    var probe = HTTPProbe(url: "\(place.url)/root.pem")
     // Nothing is believed but what has the hash.
     probe.insecure = true
     let answer = try await requester.send(probe, body: [], timeout: Self.timeout)
     guard answer.status == 200,
       let root = try? Certificate(pemEncoded: String(decoding: answer.body, as: UTF8.self))
-    else { throw CertificateProblem.unusable("\(url)/root.pem is no certificate") }
+    else { throw CertificateProblem.unusable("\(place.url)/root.pem is no certificate") }
     let fingerprint = try CertificateAuthority.fingerprint(of: root)
-    guard fingerprint == pin.lowercased() else {
-      throw CertificateProblem.unusable("what \(url) has for a root has the hash \(fingerprint), not \(pin.prefix(80))")
+    guard fingerprint == place.root else {
+      throw CertificateProblem.unusable(
+        "what \(place.url) has for a root has the hash \(fingerprint), not \(place.root.prefix(80))")
     }
-    try FileSystem.replace(
-      file, with: Array(try JSONText.encode(Found(url: url, root: fingerprint)).utf8), mode: 0o600, durable: true)
-    state.withLock { state in
-      state.root = root
-      state.url = url
-    }
+    return root
   }
 
   // MARK: - Others' certificates
