@@ -237,6 +237,25 @@ import X509
       try site.issuer.embedded.store.ledger.entries().filter { $0.identity.agent == token.agent }.count == 2)
   }
 
+  @Test func `a renewal whose answer is lost with the manager is nobody's`() async throws {
+    let site = try await ManagerSite()
+    let token = try await site.request()
+    let first = try await site.registry.redeemForKeyring(token.token, uid: ManagerSite.child)
+    site.issuer.losses.withLock { $0 = 1_000_000 }
+    await #expect(throws: RPCError.self) { try await site.registry.renew(token.agent, by: 0) }
+    // The authority has signed for a key that dies with this manager.
+    let lost = try #require(try site.live(token.agent).first { $0 != first.serial })
+    // That manager tries no more, as if it were dead.
+    site.issuer.refusing.withLock { $0 = true }
+    try await site.eventually("it has given up") { await site.view(token.agent)?.problem?.contains("not you") ?? false }
+    site.issuer.refusing.withLock { $0 = false }
+    site.issuer.losses.withLock { $0 = 0 }
+    let again = try await ManagerSite(again: site)
+    try await again.eventually("there is a next one") { await again.view(token.agent)?.fresh == true }
+    let live = try again.live(token.agent)
+    #expect(live.count == 2 && live.contains(first.serial) && !live.contains(lost), "\(live) \(lost)")
+  }
+
   @Test func `a renewal that is refused before its time is left at that`() async throws {
     let site = try await ManagerSite()
     let token = try await site.request()

@@ -148,6 +148,30 @@ private enum Keys {
     #expect(try site.managers().count == 1)
   }
 
+  @Test func `one whose renewal is due serves all the same while the authority is away`() async throws {
+    let site = try await Site()
+    let running = await site.start(try site.issuer())
+    running.cancel()
+    await running.value
+    await site.server.stop()
+    // As if it had been down for eight of its twelve hours.
+    let key = try AgentKey(.p256)
+    let identity = AgentIdentity(application: "shop", subsystem: "cert-manager", agent: "m", node: "two.example")
+    let old = OwnCredential(
+      key: key,
+      certificate: try site.store.authority.issue(
+        identity, CertificateManager.needed, key: key.publicKey, now: Date() - 8 * 3600),
+      intermediate: site.store.authority.intermediate)
+    try await Blocking.run { try old.keep(site.instance) }
+    let issuer = try site.issuer()
+    let again = await site.start(issuer)
+    #expect(issuer.credential?.certificate == old.certificate)
+    #expect(try issuer.authority().node == "two.example")
+    again.cancel()
+    await again.value
+    #expect(try await site.forget())
+  }
+
   @Test func `what is left of another authority's is of no use`() async throws {
     let before = try await Site()
     let running = await before.start(try before.issuer())

@@ -40,6 +40,8 @@ struct IdentityRecord: Codable, Sendable, Hashable {
   var delivered: String?
   /// Those that the authority has signed and that are not known to be revoked, the newest last.
   var certificates: [Live] = []
+  /// A renewal was asked for and its answer is not known: there may be a certificate more than stands here.
+  var isAsking: Bool?
   /// Its agent has ended; the authority has yet to be told of some.
   var ended: RevocationReason?
 

@@ -89,12 +89,12 @@ actor ManagedIdentity {
     }
   }
 
-  /// What was renewed and not handed over has lost its key with the manager before: its certificate is nobody's.
+  /// What was renewed and not handed over, or was being renewed, has lost its key with the manager before: its certificate is nobody's.
   private func dropLostKeys() async {
     attempted = true
     guard record.ended == nil, record.delivery == .keyring, let delivered = record.delivered,
       let place = record.certificates.firstIndex(where: { $0.serial == delivered }),
-      place < record.certificates.count - 1
+      place < record.certificates.count - 1 || record.isAsking ?? false
     else { return }
     do {
       try await services.issuer.revoke(agent: agent, sparing: delivered, .superseded)
@@ -116,6 +116,10 @@ actor ManagedIdentity {
       let record = record
       let isFirst = !attempted
       attempted = true
+      if event == "renewed", self.record.isAsking == nil {
+        self.record.isAsking = true
+        try save()
+      }
       let isAgain = asked != nil
       let key = try asked ?? AgentKey(record.kind)
       asked = key
@@ -128,6 +132,7 @@ actor ManagedIdentity {
       let now = Date()
       self.record.certificates.removeAll { $0.ends <= now }
       self.record.certificates.append(.init(serial: serial, issued: now, ends: issued.certificate.notValidAfter))
+      self.record.isAsking = nil
       problem = nil
       failures = 0
       (warned, expired) = (false, false)
@@ -141,7 +146,7 @@ actor ManagedIdentity {
       tell(event, ["serial": serial])
     } catch {
       // Whoever was refused is not answered otherwise for the same key.
-      if case CertificateProblem.refused = error { asked = nil }
+      if case CertificateProblem.refused = error { (asked, record.isAsking) = (nil, nil) }
       problem = "\(error)"
       failures += 1
       services.logger.warning("not signed", metadata: ["agent": "\(agent)", "error": "\(error)"])

@@ -110,10 +110,6 @@ final class RemoteIssuer: CertificateIssuer {
       do {
         try await keepOwn()
         failures = 0
-        if !isReady {
-          isReady = true
-          await ready()
-        }
       } catch {
         failures += 1
         state.withLock { $0.problem = "\(error)" }
@@ -121,6 +117,11 @@ final class RemoteIssuer: CertificateIssuer {
       }
       let now = Date()
       let own = state.withLock { $0.own?.certificate }
+      // A renewal that is due and does not come is no reason to serve nobody.
+      if !isReady, let own, own.notValidAfter > now {
+        isReady = true
+        await ready()
+      }
       var plan = RenewalPlan(
         issued: own?.notValidBefore ?? now, ends: own?.notValidAfter ?? now + CertificateAuthority.usualLife,
         jitter: jitter)
