@@ -160,7 +160,7 @@ let package = Package(
       dependencies: ["ContainerController", "AgentAPI", "LaunchPlan", "LinuxKernel"]),
     .testTarget(
       name: "CertManagerTests",
-      dependencies: ["CertManager", "AgentAPI", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore"]),
+      dependencies: ["CertManager", "AgentAPI", "JSONRPC", "LaunchPlan", "LinuxKernel", "LogStore", "TestServers"]),
     .testTarget(name: "ComponentHarnessTests", dependencies: ["ComponentHarness", "LaunchPlan"]),
     .testTarget(name: "LogStoreTests", dependencies: ["LogStore", "AgentAPI", "JSONRPC", "LinuxKernel"]),
     .testTarget(name: "MetricsTests", dependencies: ["Metrics", "LinuxKernel"]),

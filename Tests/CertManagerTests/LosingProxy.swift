@@ -3,51 +3,34 @@
 
 import Glibc
 import LinuxKernel
+import TestServers
 
 /// Passes connections on to a port of loopback, and cuts those whose answers are to be lost.
 final class LosingProxy: Sendable {
-  let port: Int
-  private let socket: SharedDescriptor
+  private let listener: LoopbackListener
+  var port: Int { Int(listener.port) }
 
   /// - Parameter loses: asked before each part of an answer is passed on, on a thread of the connection's.
   init(to target: Int, loses: @escaping @Sendable () -> Bool) throws {
-    guard let address = ListenAddress("tcp://127.0.0.1:0") else {
-      throw SyscallError(call: "listen", object: "loopback", errno: EINVAL)
-    }
-    let socket = SharedDescriptor(try address.listen())
-    self.socket = socket
-    var bound = sockaddr_in()
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    _ = withUnsafeMutablePointer(to: &bound) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket.raw, $0, &length) }
-    }
-    port = Int(UInt16(bigEndian: bound.sin_port))
     var far = sockaddr_in()
     far.sin_family = sa_family_t(AF_INET)
     far.sin_port = in_port_t(UInt16(target).bigEndian)
     far.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    let listening = try socket.duplicate().take()
-    try NamedThread.start("proxy") { [far] in
-      while true {
-        let near = accept(listening, nil, nil)
-        guard near >= 0 else {
-          Glibc.close(listening)
-          return
+    listener = try LoopbackListener("proxy") { [far] near in
+      let next = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      let connected = withUnsafePointer(to: far) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          connect(next, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
         }
-        let next = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var far = far
-        let connected = withUnsafePointer(to: &far) {
-          $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            connect(next, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-          }
-        }
-        let started: Void? = try? NamedThread.start("proxied") {
-          if connected == 0 { Self.pass(near, next, loses) }
-          Glibc.close(near)
-          Glibc.close(next)
-        }
-        if started == nil { Glibc.close(near) }
       }
+      let started: Void? = try? NamedThread.start("proxied") {
+        if connected == 0 { Self.pass(near, next, loses) }
+        Glibc.close(near)
+        Glibc.close(next)
+      }
+      guard started == nil else { return }
+      Glibc.close(near)
+      Glibc.close(next)
     }
   }
 
@@ -71,6 +54,4 @@ final class LosingProxy: Sendable {
       }
     }
   }
-
-  deinit { shutdown(socket.raw, Int32(SHUT_RDWR)) }
 }

@@ -59,6 +59,14 @@ private enum Keys {
       return running
     }
 
+    /// A manager is taken in and ends, and so does the authority.
+    func liveAndEnd() async throws {
+      let running = await start(try issuer())
+      running.cancel()
+      await running.value
+      await server.stop()
+    }
+
     func managers() throws -> [LedgerEntry] {
       try store.ledger.entries().filter { $0.identity.subsystem == "cert-manager" }
     }
@@ -150,10 +158,7 @@ private enum Keys {
 
   @Test func `one whose renewal is due serves all the same while the authority is away`() async throws {
     let site = try await Site()
-    let running = await site.start(try site.issuer())
-    running.cancel()
-    await running.value
-    await site.server.stop()
+    try await site.liveAndEnd()
     // As if it had been down for eight of its twelve hours.
     let key = try AgentKey(.p256)
     let identity = AgentIdentity(application: "shop", subsystem: "cert-manager", agent: "m", node: "two.example")
@@ -174,10 +179,7 @@ private enum Keys {
 
   @Test func `what is left of another authority's is of no use`() async throws {
     let before = try await Site()
-    let running = await before.start(try before.issuer())
-    running.cancel()
-    await running.value
-    await before.server.stop()
+    try await before.liveAndEnd()
     // The same manager, by its number and user; its directory and its authority are others.
     let site = try await Site(instance: before.instance)
     let issuer = try site.issuer()
@@ -193,10 +195,7 @@ private enum Keys {
 
   @Test func `who has changed its authority begins anew there`() async throws {
     let before = try await Site()
-    let running = await before.start(try before.issuer())
-    running.cancel()
-    await running.value
-    await before.server.stop()
+    try await before.liveAndEnd()
     let site = try await Site(instance: before.instance)
     // Its directory is the one that it had: what stands there is of the other authority.
     for name in ["authority.json", "next-boot"] {
