@@ -33,7 +33,7 @@ public struct AuthorityStore: Sendable {
     if let problem = AgentIdentity(application: application, subsystem: "a", agent: "a", node: "a").problem {
       throw CertificateProblem.refused(problem)
     }
-    if let url, !url.hasPrefix("http://") && !url.hasPrefix("https://") || url.hasSuffix("/") || url.utf8.count > 150 {
+    if let url, !url.hasPrefix("http://") && !url.hasPrefix("https://") || url.hasSuffix("/") || url.utf8.count > 200 {
       throw CertificateProblem.refused("the URL is one such as http://ca.example:9743, without a slash at its end")
     }
     guard token == nil || kind == .p256 else { throw CertificateProblem.refused("the keys of a token are of P-256") }

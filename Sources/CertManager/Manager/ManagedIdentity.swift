@@ -13,22 +13,13 @@ import X509
 
 /// One agent's identity: its operations run one after another.
 actor ManagedIdentity {
-  /// A key with what was signed for it.
-  private struct Held: Sendable {
-    let key: AgentKey
-    let issued: IssuedCertificate
-    let serial: String
-
-    var certificate: Certificate { issued.certificate }
-  }
-
   nonisolated let agent: String
   nonisolated let uid: UInt32
   private let services: IdentityServices
   private let mailbox = Mailbox()
   private(set) var record: IdentityRecord
   /// The newest last. None where the agent has its key itself, and where this process is not the one that made it.
-  private var held: [Held] = []
+  private var held: [HeldKey] = []
   /// The key of a request whose answer did not arrive; the authority may have signed for it.
   private var asked: AgentKey?
   private var problem: String?
@@ -118,7 +109,13 @@ actor ManagedIdentity {
       attempted = true
       if event == "renewed", self.record.isAsking == nil {
         self.record.isAsking = true
-        try save()
+        do {
+          try save()
+        } catch {
+          // Nobody is asked for what the next manager would not know of.
+          self.record.isAsking = nil
+          throw error
+        }
       }
       let isAgain = asked != nil
       let key = try asked ?? AgentKey(record.kind)
@@ -128,7 +125,7 @@ actor ManagedIdentity {
         isAgain: isAgain)
       asked = nil
       let serial = Ledger.hexadecimal(issued.certificate.serialNumber)
-      held = (held + [Held(key: key, issued: issued, serial: serial)]).suffix(Self.mostHeld)
+      held = (held + [HeldKey(key: key, issued: issued, serial: serial)]).suffix(Self.mostHeld)
       let now = Date()
       self.record.certificates.removeAll { $0.ends <= now }
       self.record.certificates.append(.init(serial: serial, issued: now, ends: issued.certificate.notValidAfter))
@@ -191,13 +188,6 @@ actor ManagedIdentity {
   /// What is kept of a token that is given now.
   static func recorded(_ token: IdentityToken) -> IdentityRecord.Token {
     .init(hash: IdentityRecord.hash(of: token.text), expires: Date() + tokenLife)
-  }
-
-  /// What a keyring's key is made of.
-  struct Payload: Sendable {
-    /// With the header of the answer to a ``RedeemRequest``.
-    var packet: LockedBytes
-    var serial: String
   }
 
   /// Uses the token up, and gives the key away: it is not here any more then.
